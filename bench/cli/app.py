@@ -1,0 +1,60 @@
+"""The command: its subcommands, and one line for whatever a user did wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from bench.cli import compare, doctor, listing, report, run
+from bench.errors import ExitStatus, UsageError
+
+app = typer.Typer(
+    name="gnbench",
+    help="Sets competing GroupNorm kernels against each other: latency, memory and numerical error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list", epilog="Example: gnbench list --plugin my_kernel.py")(listing.list_)
+app.command("doctor", epilog="Example: gnbench doctor")(doctor.doctor)
+app.command("run", epilog="Example: gnbench run -N 2 -C 320,640 -H 64 -W 64 -G 32,C/16 --impl cpp")(run.run)
+app.command("report", epilog="Example: gnbench report runs/2026-11-24T201328 --format md,csv --out pages")(
+    report.report
+)
+app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status. A traceback is shown only where GNBENCH_DEBUG is set."""
+    try:
+        status = app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+        return int(status or ExitStatus.DONE)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted", _INTERRUPTED)
+    except BrokenPipeError:  # as with | head
+        sys.stdout = None  # type: ignore[assignment]  # nothing more can be flushed there
+        return ExitStatus.DONE
+    except TyperException as error:
+        return _say(f"{error.format_message()}; see --help", ExitStatus.USAGE)
+    except UsageError as error:
+        return _say(str(error), ExitStatus.USAGE)
+    except Exception as error:
+        if os.environ.get("GNBENCH_DEBUG") == "1":
+            raise
+        message = f"{type(error).__name__}: {error}; this is a fault of gnbench's own, GNBENCH_DEBUG=1 shows where"
+        return _say(message, ExitStatus.USAGE)
+
+
+def _say(message: str, status: int) -> int:
+    sys.stderr.write(f"gnbench: {' '.join(message.split())}\n")
+    return int(status)

@@ -1,0 +1,36 @@
+"""``gnbench compare BASE HEAD``: two runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli import options as opt
+from bench.errors import ExitStatus
+
+Base = Annotated[Path, typer.Argument(metavar="BASE", help="The run directory to compare with.", show_default=False)]
+Head = Annotated[Path, typer.Argument(metavar="HEAD", help="The run directory to judge.", show_default=False)]
+
+
+def compare(base: Base, head: Head, json: opt.AsJson = False) -> int:
+    """Compare two runs cell by cell: the ratio of their speed-ups to the reference, with intervals."""
+    import pandas as pd
+
+    from bench.cli.show import console, document, frame_records
+    from bench.compare import compare as compared
+    from bench.record import frames
+    from bench.record.rundir import open_run
+    from reports.forms.terminal import comparison
+    from reports.schema import ComparisonRow, columns, to_record
+
+    directories = [open_run(path, argument) for path, argument in ((base, "BASE"), (head, "HEAD"))]
+    read = [frames.read(directory.path) for directory in directories]
+    found = compared(*read, *(directory.info() for directory in directories))
+    frame = pd.DataFrame([to_record(row) for row in found.rows], columns=list(columns(ComparisonRow)))
+    if json:
+        document({"differences": list(found.differences), "cells": frame_records(frame)})
+    else:
+        console().print(comparison(frame, found.differences))
+    return ExitStatus.DONE

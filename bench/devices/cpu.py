@@ -1,0 +1,128 @@
+"""The CPU: threads, the host's clock, caches, page faults."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.devices.allocations import allocation_changes, peak_of
+from bench.devices.base import Batch, Call, Clock
+
+_EMPTY_CALLS = 10_000
+_CLOCK_STEPS = 1_000
+
+
+class CpuDevice:
+    """Times calls with the host's monotonic clock on a fixed number of threads."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        self._evicting = torch.empty(0)
+
+    def prepare(self, threads: int) -> None:
+        """Fix the threads and the cores, and keep the collector out of timed regions.
+
+        Raises
+        ------
+        RuntimeError
+            torch did not take the number of threads.
+        """
+        if hasattr(os, "sched_setaffinity"):
+            # One thread wanders between cores that differ by 15 % and more; several keep all they were given.
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, cores[-threads:])
+        torch.set_num_threads(threads)
+        if torch.get_num_threads() != threads:
+            raise RuntimeError(f"torch runs on {torch.get_num_threads()} threads where {threads} were asked for")
+        gc.disable()
+
+    def synchronize(self) -> None:
+        """Nothing runs on a CPU behind its caller's back."""
+
+    def time(self, call: Call, calls: int, *, cold: bool) -> tuple[Batch, Any]:
+        """Time a batch; when cold, each call by itself after everything was pushed out of the caches."""
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        seconds, output = self._cold_seconds(call, calls) if cold else _warm_seconds(call, calls)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+        return Batch(seconds=seconds, page_faults=faults), output
+
+    def _cold_seconds(self, call: Call, calls: int) -> tuple[float, Any]:
+        total_ns, output = 0, None
+        for _ in range(calls):
+            output = None
+            self._evict()
+            start = time.perf_counter_ns()
+            output = call()
+            total_ns += time.perf_counter_ns() - start
+        return total_ns / 1e9, output
+
+    def _evict(self) -> None:
+        """Write through twice the last-level cache."""
+        if not self._evicting.numel():
+            self._evicting = torch.empty(2 * last_level_cache_bytes() // 4)
+        self._evicting.add_(1.0)
+
+    def host_seconds(self, call: Call) -> float | None:  # noqa: ARG002 - the host's clock is this device's own
+        """Give None: ``time`` is already the host's."""
+        return None
+
+    def allocated_bytes(self, call: Call) -> int:
+        """Measure with torch's profiler (see ``allocations``)."""
+        return peak_of(allocation_changes(call))
+
+    def fresh_output_seconds(self, call: Call) -> float | None:
+        """Give freed memory back to the system, so that the call's output is page-faulted as it is written."""
+        if not sys.platform.startswith("linux"):
+            return None
+        ctypes.CDLL(None).malloc_trim(0)
+        start = time.perf_counter_ns()
+        output = call()
+        seconds = (time.perf_counter_ns() - start) / 1e9
+        del output
+        return seconds
+
+    def clock(self) -> Clock:
+        """Time an empty call as a batch, and take the clock's smallest step."""
+        steps = []
+        for _ in range(_CLOCK_STEPS):
+            first = time.perf_counter_ns()
+            while (second := time.perf_counter_ns()) == first:
+                continue
+            steps.append(second - first)
+        seconds, _ = _warm_seconds(_nothing, _EMPTY_CALLS)
+        return Clock(resolution_s=min(steps) / 1e9, empty_call_s=seconds / _EMPTY_CALLS)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _warm_seconds(call: Call, calls: int) -> tuple[float, Any]:
+    # All but the last output are dropped at once, so that each call writes to the same, already mapped memory.
+    repeats = range(calls - 1)
+    start = time.perf_counter_ns()
+    for _ in repeats:
+        call()
+    output = call()
+    return (time.perf_counter_ns() - start) / 1e9, output
+
+
+def last_level_cache_bytes() -> int:
+    """Read the size of the largest cache from the system, or take 64 MiB where it does not say."""
+    sizes = []
+    for index in range(8):
+        try:
+            text = Path(f"/sys/devices/system/cpu/cpu0/cache/index{index}/size").read_text(encoding="ascii")
+            sizes.append(int(text.strip().removesuffix("K")) * 1024)
+        except (OSError, ValueError):
+            break
+    return max(sizes, default=64 << 20)

@@ -1,0 +1,10 @@
+"""One visit of a block, on both sides of the wall to the worker.
+
+The driver's side, without torch: ``messages`` (what crosses the wall), ``link`` (starts workers, asks them, says who
+died), ``rounds`` (which batch next; no clock, no process), ``visit`` (check, warm, rounds, memory of one block),
+``tally`` (what the visits of a block add up to: its rows).
+
+The worker's side: ``zygote`` (imports torch once and forks), ``worker`` (answers messages; the only place that runs
+a kernel), ``bench`` it works on: ``opened`` (one block's tensors, calls and truth), ``inputs``, ``call``, ``oracle``,
+``error``, ``ranges`` (nvtx).
+"""

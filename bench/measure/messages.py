@@ -1,0 +1,245 @@
+"""What crosses the wall between the driver and a worker: plain records, as JSON.
+
+JSON and not pickle: the worker runs foreign kernels, and what it says must not run anything in the driver.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+TWIN = "@twin"
+"""The reference entered a second time, unseen."""
+COPY = "@copy"
+"""A plain copy of the problem's bytes into existing memory."""
+CLONE = "@clone"
+"""The same into memory that the call allocates."""
+COMPANIONS = (TWIN, COPY, CLONE)
+"""Timed beside the implementations; no rows of the plugin table (its names begin with a letter)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """Load the plugin table's rows and prepare the device."""
+
+    device: str
+    threads: int
+    names: list[str] | None
+    """Built-in rows to load; None for all."""
+    plugins: list[str]
+    order_seed: int
+    """Libraries are loaded in a random order, since where they lie moves figures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowFacts:
+    """One row of the plugin table, as far as the driver needs to know it."""
+
+    name: str
+    place: str
+    origin: str
+    devices: list[str]
+    dtypes: list[str]
+    layouts: list[str]
+    activations: list[str]
+    differentiable: bool
+    slow_start: bool
+    unavailable: str | None
+    """Why it cannot run on this machine, or None."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """The table's rows, or why there is no such device."""
+
+    rows: list[RowFacts]
+    device_problem: str | None
+    threads: int
+    resolution_s: float
+    empty_call_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Open:
+    """Make one problem's tensors and truth, and bind the implementations to them."""
+
+    problem: dict[str, Any]
+    names: list[str]
+    reference: str
+    seed: int
+    placement_seed: int
+    cold: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """Why an implementation takes no part in this problem."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """Which implementations refuse the problem, and which have no latency here and why."""
+
+    refused: dict[str, Refused]
+    untimed: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """Call an implementation for the first time and hold its output against the truth."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checked:
+    """What the first call came to."""
+
+    status: str
+    reason: str | None
+    first_call_s: float | None
+    error_max_abs: float | None = None
+    error_max_rel: float | None = None
+    error_rms: float | None = None
+    error_ulp: float | None = None
+    bitwise_equal: bool | None = None
+    output_layout: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warm:
+    """Call until steady, and say how long a call takes."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warmed:
+    """A steady call's time, s, or why there is none."""
+
+    call_s: float | None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Time:
+    """Time one round: a batch of calls of each name, in this order."""
+
+    round: int
+    batches: list[tuple[str, int]]
+    verify: bool
+    """Hold each batch's last output against the truth, after its time was taken."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimedBatch:
+    """One batch's figures, or what went wrong in it."""
+
+    name: str
+    calls: int
+    seconds: float | None
+    page_faults: int | None = None
+    sm_clock_hz: float | None = None
+    throttled: bool | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """A round's batches in the order asked for."""
+
+    batches: list[TimedBatch]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weigh:
+    """Measure the memory of one call, and its time with a fresh output and end to end on the host."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weighed:
+    """One call's memory, bytes, and its times outside the rounds, s."""
+
+    peak_bytes: int | None = None
+    extra_bytes: int | None = None
+    saved_bytes: int | None = None
+    fresh_output_s: float | None = None
+    host_latency_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Close:
+    """End the visit: were the inputs left alone?"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Closed:
+    """Who changed its inputs while timed, and how that was seen."""
+
+    inconsistent: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """The worker's own failure: a line for the reason, and the trace for the log."""
+
+    reason: str
+    status: str = "failed"
+
+
+Request = Load | Open | Check | Warm | Time | Weigh | Close
+Reply = Loaded | Opened | Checked | Warmed | Timed | Weighed | Closed | Broken
+
+_KINDS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        Load,
+        Loaded,
+        Open,
+        Opened,
+        Check,
+        Checked,
+        Warm,
+        Warmed,
+        Time,
+        Timed,
+        Weigh,
+        Weighed,
+        Close,
+        Closed,
+        Broken,
+    )
+}
+
+
+def encode(message: Request | Reply) -> bytes:
+    """Write a message as one JSON document.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite: what was not measured is None.
+    """
+    return json.dumps([type(message).__name__, asdict(message)], allow_nan=False).encode()
+
+
+def decode(data: bytes) -> Any:
+    """Read a message back; nested records are records again."""
+    kind, fields = json.loads(data)
+    if kind == "Loaded":
+        fields["rows"] = [RowFacts(**row) for row in fields["rows"]]
+    elif kind == "Opened":
+        fields["refused"] = {name: Refused(**refused) for name, refused in fields["refused"].items()}
+    elif kind == "Time":
+        fields["batches"] = [(name, calls) for name, calls in fields["batches"]]
+    elif kind == "Timed":
+        fields["batches"] = [TimedBatch(**batch) for batch in fields["batches"]]
+    return _KINDS[kind](**fields)

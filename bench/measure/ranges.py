@@ -1,0 +1,28 @@
+"""nvtx ranges of the domain ``groupnorm_bench``: a visit and its phases, never anything inside a timed batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import nvtx
+
+DOMAIN = "groupnorm_bench"
+
+
+def open_visit(name: str) -> Any:
+    """Begin a visit's range; what it gives ends it."""
+    return nvtx.start_range(f"visit {name}", domain=DOMAIN)
+
+
+def close_visit(range_: Any) -> None:
+    """End a visit's range."""
+    nvtx.end_range(range_)
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Mark what happens inside as one range, named for a profiler's timeline."""
+    with nvtx.annotate(name, domain=DOMAIN):
+        yield

@@ -1,0 +1,122 @@
+"""Which batch next, and how many: rounds in balanced random order. No clock, no process."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+
+def balanced_orders(names: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """Give orders of the names for ever, balanced over each full design.
+
+    A Williams design (E. J. Williams, Aust. J. Sci. Res. A 2, 1949) of n names has n orders when n is even and 2 n
+    when it is odd. In it each name stands in each position equally often and directly follows each other name equally
+    often, so that neither the place in a round nor what the predecessor left in the caches favours anyone. Labels and
+    the sequence of orders are random and drawn anew for each design; the first n orders of an odd design, one of its
+    two squares, balance the positions by themselves.
+    """
+    labels = list(names)
+    if not labels:
+        return
+    while True:
+        rng.shuffle(labels)
+        for square in _squares(len(labels), rng):
+            for row in square:
+                yield tuple(labels[place] for place in row)
+
+
+def _squares(n: int, rng: random.Random) -> list[list[list[int]]]:
+    # 0, 1, n-1, 2, n-2, ...: neighbours differ by 1, -2, 3, ...: each difference once (n even), or in the mirror too.
+    zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(n)]
+    square = [[(start + step) % n for step in zigzag] for start in range(n)]
+    squares = [square] if n % 2 == 0 or n == 1 else [square, [row[::-1] for row in square]]
+    for rows in squares:
+        rng.shuffle(rows)
+    rng.shuffle(squares)
+    return squares
+
+
+def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
+    """Give the calls of a batch: the clock's share below 1 %, the batch no shorter than asked, at least one call.
+
+    Parameters
+    ----------
+    call_s
+        Seconds of one call; must be positive.
+    clock_s
+        Seconds that reading the clock adds to a batch.
+    batch_s
+        Least seconds of a batch.
+    """
+    if call_s <= 0:
+        raise ValueError(f"a call takes {call_s} s, which is no time")
+    return max(1, math.floor(100 * clock_s / call_s) + 1, math.ceil(batch_s / call_s))
+
+
+def rounds_for(round_s: float, share_s: float, least: int = 5, most: int = 12) -> int:
+    """Give the rounds of a visit that fit in its share of the budget, within ``least`` and ``most``."""
+    if round_s <= 0:
+        return most
+    return min(most, max(least, math.floor(share_s / round_s)))
+
+
+class Rounds:
+    """The rounds of one visit: asked for the next round's batches, fed their seconds.
+
+    Parameters
+    ----------
+    calls
+        Calls of a batch, by name.
+    rounds
+        How many rounds there are to be.
+    rng
+        Where the orders come from.
+    """
+
+    def __init__(self, calls: Mapping[str, int], rounds: int, rng: random.Random) -> None:
+        self._calls = dict(calls)
+        self._rounds = rounds
+        self._rng = rng
+        self._orders = balanced_orders(tuple(calls), rng)
+        self._pending: tuple[str, ...] | None = None
+        self._finished: list[dict[str, float]] = []
+
+    @property
+    def planned(self) -> int:
+        """How many rounds there are to be."""
+        return self._rounds
+
+    @property
+    def finished(self) -> int:
+        """How many rounds are recorded."""
+        return len(self._finished)
+
+    def next(self) -> tuple[tuple[str, int], ...] | None:
+        """Give the next round's batches as (name, calls) in order, or None when there are enough.
+
+        A round that was given and not recorded is given again: a worker that died in it has a successor.
+        """
+        if self.finished >= self._rounds or not self._calls:
+            return None
+        if self._pending is None:
+            self._pending = next(self._orders)
+        return tuple((name, self._calls[name]) for name in self._pending)
+
+    def record(self, seconds: Sequence[float]) -> None:
+        """Take the seconds of the last given round's batches, in its order."""
+        if self._pending is None:
+            raise ValueError("no round was given")
+        batches = zip(self._pending, seconds, strict=True)
+        self._finished.append({name: batch_s / self._calls[name] for name, batch_s in batches})
+        self._pending = None
+
+    def drop(self, name: str) -> None:
+        """Let a name leave: a round not yet recorded is void, and the others go on in a new design."""
+        del self._calls[name]
+        self._orders = balanced_orders(tuple(self._calls), self._rng)
+        self._pending = None
+
+    def timings(self) -> dict[str, list[float]]:
+        """Give the seconds per call, round by round, of every name that has not left."""
+        return {name: [one[name] for one in self._finished] for name in self._calls}

@@ -1,0 +1,234 @@
+"""One visit of a block: check, warm, rounds, memory, close. From questions to a worker comes one record."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.events import Listener
+from bench.measure import messages
+from bench.measure.link import Worker
+from bench.measure.rounds import Rounds, calls_for, rounds_for
+from bench.plan.problem import Problem
+from reports.schema import Status
+
+_BATCH_S = 1.5e-3
+_OPEN_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """What one visit is to do."""
+
+    problem: Problem
+    names: tuple[str, ...]
+    """Those still in the block, the reference among them if it is."""
+    reference: str
+    pass_: int
+    launch: int
+    seed: int
+    cold: bool
+    share_s: float
+    """Seconds of measuring that the budget leaves to this visit."""
+    clock_s: float
+    """What timing a batch costs, s."""
+    timeout_s: float
+    weighs: bool
+    """Measure memory too: once a run is enough."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """One name's batches in one visit, in the order of rounds."""
+
+    calls: int
+    seconds: list[float]
+    positions: list[int]
+    page_faults: list[int] = field(default_factory=list)
+    """Empty where the device has none to count; likewise the two below."""
+    sm_clock_hz: list[float] = field(default_factory=list)
+    throttled: list[bool] = field(default_factory=list)
+
+    def call_seconds(self) -> list[float]:
+        """Give the seconds per call, round by round."""
+        return [seconds / self.calls for seconds in self.seconds]
+
+
+@dataclass(kw_only=True, slots=True)
+class CellVisit:
+    """What one visit says of one implementation."""
+
+    status: str = Status.OK
+    reason: str | None = None
+    checked: messages.Checked | None = None
+    weighed: messages.Weighed | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Visited:
+    """The record of one visit: plain data, as the journal keeps it."""
+
+    key: str
+    pass_: int
+    launch: int
+    cells: dict[str, CellVisit] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Where the visit's wall time went."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the record as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Visited:
+        """Read what ``to_dict`` gave."""
+        cells = {
+            name: CellVisit(
+                status=cell["status"],
+                reason=cell["reason"],
+                checked=cell["checked"] and messages.Checked(**cell["checked"]),
+                weighed=cell["weighed"] and messages.Weighed(**cell["weighed"]),
+            )
+            for name, cell in data["cells"].items()
+        }
+        series = {name: Series(**one) for name, one in data["series"].items()}
+        return cls(**(data | {"cells": cells, "series": series}))
+
+
+def visit(plan: Visit, worker: Worker, listener: Listener) -> Visited:
+    """Make one visit.
+
+    Raises
+    ------
+    WorkerLost
+        The worker died or gave no answer; its ``name`` is whose turn it was.
+    """
+    return _Visiting(plan, worker, listener).made()
+
+
+class _Visiting:
+    """The stages of a visit, in order; each drops the names that do not reach the next."""
+
+    def __init__(self, plan: Visit, worker: Worker, listener: Listener) -> None:
+        self._plan = plan
+        self._worker = worker
+        self._listener = listener
+        self._rng = random.Random(f"{plan.seed}:{plan.pass_}:{plan.problem.key}")
+        self._visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch)
+        self._untimed: dict[str, str] = {}
+
+    def made(self) -> Visited:
+        self._open()
+        self._check()
+        rounds = self._warm()
+        self._measure(rounds)
+        if self._plan.weighs:
+            self._weigh()
+        self._close()
+        return self._visited
+
+    def _ask(self, phase: str, name: str, request: messages.Request, timeout_s: float | None = None) -> Any:
+        self._listener.phase_started(self._plan.pass_, self._plan.problem.key, f"{phase} {name}".strip())
+        began = time.perf_counter()
+        reply = self._worker.ask(request, self._plan.timeout_s if timeout_s is None else timeout_s)
+        seconds = self._visited.seconds
+        seconds[phase] = seconds.get(phase, 0.0) + time.perf_counter() - began
+        return reply
+
+    def _leave(self, name: str, status: str, reason: str | None) -> None:
+        cell = self._visited.cells.setdefault(name, CellVisit())
+        cell.status, cell.reason = status, reason
+        self._visited.series.pop(name, None)
+
+    def _in(self) -> list[str]:
+        return [name for name, cell in self._visited.cells.items() if cell.status == Status.OK]
+
+    def _open(self) -> None:
+        plan = self._plan
+        opened = self._ask(
+            "open",
+            "",
+            messages.Open(
+                problem=plan.problem.to_dict(),
+                names=list(plan.names),
+                reference=plan.reference,
+                seed=plan.problem.seed(plan.seed + plan.pass_),
+                placement_seed=self._rng.getrandbits(32),
+                cold=plan.cold,
+            ),
+            _OPEN_TIMEOUT_S,
+        )
+        self._untimed = opened.untimed
+        for name in plan.names:
+            refused = opened.refused.get(name)
+            self._visited.cells[name] = (
+                CellVisit(status=refused.status, reason=refused.reason) if refused else CellVisit()
+            )
+
+    def _check(self) -> None:
+        # The reference first, since the others are compared with its bits; then in random order.
+        names = self._in()
+        self._rng.shuffle(names)
+        names.sort(key=lambda name: name != self._plan.reference)
+        for name in names:
+            checked = self._ask("check", name, messages.Check(name=name))
+            self._visited.cells[name].checked = checked
+            if checked.status != Status.OK:
+                self._leave(name, checked.status, checked.reason)
+
+    def _warm(self) -> Rounds:
+        timed = [name for name in self._in() if name not in self._untimed]
+        companions = [messages.COPY, messages.CLONE] if timed else []
+        if self._plan.reference in timed:
+            companions.insert(0, messages.TWIN)
+        calls, round_s = {}, 0.0
+        for name in companions + timed:
+            warmed = self._ask("warm", name, messages.Warm(name=name))
+            if warmed.call_s is None:
+                self._leave(name, warmed.status, warmed.reason)
+                continue
+            call_s = max(warmed.call_s, 1e-9)
+            calls[name] = 1 if self._plan.cold else calls_for(call_s, clock_s=self._plan.clock_s, batch_s=_BATCH_S)
+            round_s += call_s * (calls[name] + 1)
+        for name, reason in self._untimed.items():
+            if self._visited.cells[name].status == Status.OK:
+                self._visited.cells[name].reason = reason
+        return Rounds(calls, rounds_for(round_s, self._plan.share_s), self._rng)
+
+    def _measure(self, rounds: Rounds) -> None:
+        """Time round after round; hold a random one's outputs and the last one's against the truth."""
+        last = rounds.planned - 1
+        verified = {last, self._rng.randrange(last + 1)}
+        while (batches := rounds.next()) is not None:
+            round_ = rounds.finished
+            request = messages.Time(round=round_, batches=list(batches), verify=round_ in verified)
+            timed = self._ask("measure", "", request, self._plan.timeout_s * len(batches))
+            broken = [batch for batch in timed.batches if batch.status is not None]
+            for batch in broken:
+                self._leave(batch.name, batch.status, batch.reason)
+                rounds.drop(batch.name)
+            if broken:
+                continue
+            rounds.record([batch.seconds for batch in timed.batches])
+            for position, batch in enumerate(timed.batches):
+                self._record(batch, position)
+
+    def _record(self, batch: messages.TimedBatch, position: int) -> None:
+        series = self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))
+        series.seconds.append(batch.seconds)
+        series.positions.append(position)
+        for name in ("page_faults", "sm_clock_hz", "throttled"):
+            if (value := getattr(batch, name)) is not None:
+                getattr(series, name).append(value)
+
+    def _weigh(self) -> None:
+        for name in self._in():
+            self._visited.cells[name].weighed = self._ask("memory", name, messages.Weigh(name=name))
+
+    def _close(self) -> None:
+        closed = self._ask("close", "", messages.Close())
+        for name, reason in closed.inconsistent.items():
+            self._leave(name, Status.INCONSISTENT, reason)

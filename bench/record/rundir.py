@@ -1,0 +1,188 @@
+"""The layout of a run directory, its ``run.json``, and the lock that keeps two runs out of one.
+
+::
+
+    RUN/run.json          what was asked, on which machine; there before the first worker starts
+    RUN/journal.jsonl     what was measured, visit by visit; for resuming only
+    RUN/results.parquet   one row a cell
+    RUN/samples.parquet   one row a timed batch
+    RUN/report.html       the page to read
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.errors import UsageError
+from bench.record.durable import DamagedRun, replace_file
+from reports.schema import FORMAT_VERSION
+
+INFO, JOURNAL, RESULTS, SAMPLES, REPORT = (
+    "run.json",
+    "journal.jsonl",
+    "results.parquet",
+    "samples.parquet",
+    "report.html",
+)
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunDirectory:
+    """One run on disk. Made by ``create`` or ``open_run``, which check it."""
+
+    path: Path
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal is."""
+        return self.path / JOURNAL
+
+    @property
+    def results_path(self) -> Path:
+        """Where the results' frame is, once the run is finished."""
+        return self.path / RESULTS
+
+    @property
+    def samples_path(self) -> Path:
+        """Where the samples' frame is, once the run is finished."""
+        return self.path / SAMPLES
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report is."""
+        return self.path / REPORT
+
+    def info(self) -> dict[str, Any]:
+        """Read ``run.json``.
+
+        Raises
+        ------
+        DamagedRun
+            It is no JSON object.
+        """
+        path = self.path / INFO
+        try:
+            info = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DamagedRun(path, f"cannot be read ({error})", "restore it, or start a new run") from None
+        if not isinstance(info, dict):
+            raise DamagedRun(path, "holds no JSON object", "restore it, or start a new run")
+        return info
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of ``run.json``, all of them or none.
+
+        Raises
+        ------
+        ValueError
+            A float is not finite.
+        """
+        _write(self.path, self.info() | fields)
+
+    @contextmanager
+    def lock(self, argument: str = "--out") -> Iterator[None]:
+        """Hold the run while it is in progress; the system lets go of it should the process die.
+
+        Raises
+        ------
+        UsageError
+            Another process holds it, or the folder cannot be written.
+        """
+        held = FileLock(self.path / _LOCK)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(
+                argument, f"another process is measuring into {self.path}", "wait for it, or name another folder"
+            ) from None
+        except OSError as error:
+            raise _cannot_write(argument, self.path, error) from None
+        try:
+            yield
+        finally:
+            held.release()
+
+
+def create(path: Path, info: dict[str, Any]) -> RunDirectory:
+    """Make a run directory, parents included, with its ``run.json``: the format version, then ``info``.
+
+    Raises
+    ------
+    UsageError
+        The folder holds another run, or cannot be made or written.
+    ValueError
+        A float in ``info`` is not finite.
+    """
+    run = RunDirectory(path=path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with run.lock():
+            _refuse_other_run(path)
+            _write(path, {"format_version": FORMAT_VERSION} | info)
+    except OSError as error:
+        raise _cannot_write("--out", path, error) from None
+    return run
+
+
+def open_run(path: Path, argument: str) -> RunDirectory:
+    """Open a run that is there; ``argument`` is what the user named it with, for the message.
+
+    Raises
+    ------
+    UsageError
+        It is no run, its ``run.json`` is damaged, or its format version is not one that this version reads.
+    """
+    if not (path / INFO).is_file():
+        found = f"{path} holds no {INFO}" if path.is_dir() else f"there is no folder {path}"
+        raise UsageError(argument, found, "name a folder that 'gnbench run' wrote")
+    run = RunDirectory(path=path)
+    version = run.info().get("format_version")
+    if version == FORMAT_VERSION:
+        return run
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        found, mend = f"{path} was written by a newer groupnorm-bench (format {version})", "upgrade groupnorm-bench"
+    else:
+        found, mend = f"{path} has the unknown format version {version!r}", f"this version reads {FORMAT_VERSION}"
+    raise UsageError(argument, found, mend)
+
+
+def default_path(now: datetime) -> Path:
+    """Name a new run after the time it starts, below ``runs``; the second within one second gets ``-2``.
+
+    >>> default_path(datetime(2026, 11, 24, 20, 13, 28)).as_posix()
+    'runs/2026-11-24T201328'
+    """
+    path = Path("runs") / now.strftime("%Y-%m-%dT%H%M%S")
+    number = 2
+    while path.exists():
+        path = path.with_name(f"{now:%Y-%m-%dT%H%M%S}-{number}")
+        number += 1
+    return path
+
+
+def _refuse_other_run(path: Path) -> None:
+    held = [name for name in (INFO, JOURNAL, RESULTS, SAMPLES) if (path / name).exists()]
+    if INFO in held:
+        mend = f"continue it with 'gnbench run --resume {path}', or name another folder"
+        raise UsageError("--out", f"{path} already holds a run", mend)
+    if held:
+        raise UsageError("--out", f"{path} holds {held[0]} of another run", "name another folder")
+
+
+def _write(path: Path, info: dict[str, Any]) -> None:
+    text = json.dumps(info, allow_nan=False, indent=2) + "\n"
+    replace_file(path / INFO, lambda file: file.write(text.encode()))
+
+
+def _cannot_write(argument: str, path: Path, error: OSError) -> UsageError:
+    why = error.strerror or str(error)
+    return UsageError(argument, f"cannot write to {path} ({why})", "name a folder that you may write to")

@@ -1,0 +1,59 @@
+"""What a report says, whatever its form: the records that ``sections`` fills and ``forms`` write down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from .style import Look
+from .tables import Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A picture, what it shows, how to read it, and its figures as a table."""
+
+    key: str
+    """Unlike that of any other picture of the document; letters, digits and dashes."""
+    finding: str
+    reading: str
+    draw: Callable[[], Figure]
+    """Called only by forms that have pictures."""
+    table: Table
+    is_its_table: bool = False
+    """The table says it better where there is room: it stands open and the picture is folded."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A heading and what stands below it."""
+
+    key: str
+    title: str
+    prose: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing stands below the heading."""
+        return not (self.prose or self.commands or self.pictures or self.tables)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A whole report."""
+
+    title: str
+    subject: str
+    """What all its problems share, and the machine, in one line."""
+    sentences: tuple[str, ...]
+    strip: tuple[tuple[str, str], ...]
+    """Figures at a glance: (what, figure)."""
+    warnings: tuple[str, ...]
+    sections: tuple[Section, ...]
+    looks: Mapping[str, Look]
+    foot: str

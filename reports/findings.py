@@ -1,0 +1,81 @@
+"""What each picture shows, in one sentence: its title for who cannot see it, its caption for who can."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .quantities import byte_count, is_null, listed, percent, plural, ratio, seconds, ulp
+from .schema import Status
+from .views import answer_counts
+
+
+def speedup_map(cells: pd.DataFrame) -> str:
+    """Say the range of speed-ups of the implementation that wins most."""
+    counts = answer_counts(cells)
+    known = counts[counts["problems"] > 0].sort_values(["wins", "speedup"], ascending=False)
+    if known.empty:
+        return f"Speed-up to the reference: none of {plural(len(counts), 'implementation')} has one."
+    best = known.iloc[0]
+    return (
+        f"Speed-up to the reference by problem: {best['implementation']} is fastest on {best['wins']}"
+        f" and {ratio(best['speedup_least'])} to {ratio(best['speedup_most'])} as fast as the reference."
+    )
+
+
+def scaling(part: pd.DataFrame, axis: str) -> str:
+    """Say how far the fastest implementation's latency moves along a slice."""
+    last = part[part["value"] == part["value"].max()].sort_values(["latency_s", "implementation"]).iloc[0]
+    name = last["implementation"]
+    own = part[part["implementation"] == name].sort_values("value")
+    first = own.iloc[0]
+    return (
+        f"Latency against {axis} at {part['slice'].iloc[0]}: {name} goes from {seconds(first['latency_s'])}"
+        f" at {first['value']} to {seconds(last['latency_s'])} at {last['value']}."
+    )
+
+
+def bytes_time(points: pd.DataFrame) -> str:
+    """Say who comes nearest to a plain copy."""
+    known = points[points["roofline_fraction"].notna()]
+    if known.empty:
+        return f"Time against bytes moved for {plural(len(points), 'cell')}; no plain copy was timed beside them."
+    best = known.loc[known["roofline_fraction"].idxmax()]
+    return (
+        f"Time against bytes moved: {best['implementation']} comes nearest to a plain copy,"
+        f" at {percent(best['roofline_fraction'])} of its speed on {best['problem']}."
+    )
+
+
+def memory(memory: pd.DataFrame) -> str:
+    """Say the least and the most extra memory."""
+    known = memory[memory["extra_bytes"].notna()]
+    if known.empty:
+        return "Memory beyond inputs and outputs was not measured."
+    most = known.loc[known["extra_bytes"].idxmax()]
+    largest = known.groupby("implementation")["extra_bytes"].max()
+    leanest = [str(name) for name in largest.index[largest == largest.min()]]
+    return (
+        f"Memory beyond inputs and outputs: {listed(leanest)} never {'need' if len(leanest) > 1 else 'needs'} more than"
+        f" {byte_count(largest.min())}; {most['implementation']} needs {byte_count(most['extra_bytes'])} on {most['problem']}."
+    )
+
+
+def error(errors: pd.DataFrame) -> str:
+    """Say the largest error of the right cells, and name the wrong ones."""
+    right = errors[(errors["status"] == Status.OK) & errors["error_ulp"].notna()]
+    wrong = sorted({str(name) for name in errors.loc[errors["status"] != Status.OK, "implementation"]})
+    tail = f" {listed(wrong)} gave wrong results." if wrong else ""
+    if right.empty:
+        return f"No right cell has an error to show.{tail}"
+    worst = right.loc[right["error_ulp"].idxmax()]
+    return (
+        f"Error against time: the largest error of a right cell is {ulp(worst['error_ulp'])},"
+        f" by {worst['implementation']} on {worst['problem']}.{tail}"
+    )
+
+
+def stability(dots: pd.DataFrame, problem: str, floor: float | None) -> str:
+    """Say how many rounds and passes are drawn and what the noise floor is."""
+    passes = int(dots["pass"].nunique())
+    noise = "" if is_null(floor) else f"; two copies of the reference differ by up to {percent(floor)}"
+    return f"Every timed round on {problem}: {plural(len(dots), 'round')} in {passes} columns, one a pass{noise}."

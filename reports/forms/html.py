@@ -1,0 +1,63 @@
+"""A report as one HTML file: no network, finished without JavaScript, light and dark, for screen, phone and paper."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..document import Document, Picture
+from ..figures import svg
+from ..style import GREY, SLOTS, TINTS
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def text(document: Document) -> str:
+    """Write the document as a page. Everything that comes from a plugin is escaped."""
+    template = _environment().get_template("report.html.jinja")
+    return template.render(
+        document=document,
+        picture=_picture,
+        style=Markup(_palette() + _file("report.css")),  # noqa: S704 - our own files
+        script=Markup(_file("report.js")),  # noqa: S704 - our own files
+    )
+
+
+def _picture(picture: Picture) -> Markup:
+    # The SVG is made by ElementTree, which escapes what it is given.
+    return Markup(svg.inline(picture.draw(), picture.key, picture.finding))  # noqa: S704
+
+
+def _palette() -> str:
+    """Write every colour's two variants as custom properties, and let pictures follow them."""
+    light = "".join(f"--{tint.name}:{tint.light};" for tint in TINTS)
+    dark = "".join(f"--{tint.name}:{tint.dark};" for tint in TINTS)
+    follow = "".join(
+        f'.picture [{name}="{tint.light}"]{{{name}:var(--{tint.name})}}' for tint in TINTS for name in ("fill", "stroke")
+    )
+    signs = "".join(f"[data-slot={tint.name}]{{color:var(--{tint.name})}}" for tint in (*SLOTS, GREY))
+    return (
+        f":root{{color-scheme:light;{light}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
+        f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}"
+        f"{follow}{signs}\n"
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,112 @@
+"""Renderables for a terminal: they fit its width by leaving columns out, in a stated order, never by wrapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from .. import intake, machine
+from .. import quantities as q
+from ..schema import ComparisonRow, ResultRow
+from ..sentences import without_agreement
+from ..views import cells, timed, winners
+
+_RIGHT = {"latency", "speed-up", "error", "extra memory", "base", "head", "change"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FittingTable:
+    """A table that leaves out the first of ``dropped_first`` until it fits the console."""
+
+    title: str
+    rows: tuple[Mapping[str, str], ...]
+    dropped_first: tuple[str, ...]
+
+    def table(self, without: int = 0) -> Table:
+        """Make the table without the first ``without`` columns of ``dropped_first``."""
+        gone = set(self.dropped_first[:without])
+        names = [name for name in self.rows[0] if name not in gone] if self.rows else []
+        made = Table(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for name in names:
+            made.add_column(Text(name), justify="right" if name in _RIGHT else "left", no_wrap=True, overflow="ellipsis")
+        for row in self.rows:
+            # Text, not str: a plugin's name is no markup.
+            made.add_row(*(Text(row[name]) for name in names))
+        return made
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for without in range(len(self.dropped_first) + 1):
+            made = self.table(without)
+            if Measurement.get(console, options.update(max_width=10_000), made).maximum <= options.max_width:
+                break
+        yield made
+
+
+def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Tell for each problem who is fastest, its speed-up to the reference, error and extra memory.
+
+    In a narrow terminal go, in this order: extra memory, error, latency, interval.
+    """
+    infos = (info,) if isinstance(info, Mapping) else tuple(info)
+    reference = machine.reference(infos)
+    named = cells(intake.check(results, ResultRow), reference)
+    ranked = timed(named).set_index(["problem", "implementation"])
+    rows = [_summary_row(row, ranked) for row in winners(named).to_dict("records")]
+    table = FittingTable(
+        title=f"Fastest on each problem; speed-up to {reference} with its 95 % interval",
+        rows=tuple(rows),
+        dropped_first=("extra memory", "error", "latency", "interval"),
+    )
+    failed = without_agreement(named)
+    return Group(table, Text(f"\n{failed}", style="bold")) if failed else table
+
+
+def _summary_row(row: Mapping[str, Any], ranked: pd.DataFrame) -> dict[str, str]:
+    if q.is_null(row["leader"]):
+        names = ("speed-up", "interval", "latency", "error", "extra memory")
+        return {"problem": row["problem"], "fastest": "no figure", **dict.fromkeys(names, q.NULL)}
+    cell = ranked.loc[(row["problem"], row["leader"])]
+    is_clear = not q.is_null(row["winner"])
+    return {
+        "problem": row["problem"],
+        "fastest": row["leader"] if is_clear else f"{row['leader']} (not clear)",
+        "speed-up": q.ratio(row["speedup"]),
+        "interval": q.interval(row["speedup_low"], row["speedup_high"]),
+        "latency": q.seconds(cell["latency_s"]),
+        "error": q.ulp(cell["error_ulp"]),
+        "extra memory": q.byte_count(cell["extra_bytes"]),
+    }
+
+
+def comparison(frame: pd.DataFrame, differences: Sequence[str]) -> Group:
+    """Set two runs side by side: how their machines differ first, then the cells, the largest change first.
+
+    In a narrow terminal go, in this order: base, head, interval.
+    """
+    frame = intake.check(frame, ComparisonRow)
+    told = [Text("The two runs were not made alike:", style="bold")] if differences else []
+    told += [Text(f"  {one}") for one in differences]
+    size = (frame["change"] - 1).abs()
+    ordered = frame.assign(size=size).sort_values(["size", "problem", "implementation"], ascending=[False, True, True])
+    rows = [
+        {
+            "implementation": row["implementation"],
+            "problem": row["problem"],
+            "base": q.ratio(row["base_speedup"]),
+            "head": q.ratio(row["head_speedup"]),
+            "change": q.ratio(row["change"]),
+            "interval": q.interval(row["change_low"], row["change_high"]),
+            "verdict": row["verdict"],
+        }
+        for row in ordered.to_dict("records")
+    ]
+    title = "Change of the speed-up to the reference, head over base, with its 95 % interval; above 1 is faster"
+    table = FittingTable(title=title, rows=tuple(rows), dropped_first=("base", "head", "interval"))
+    return Group(*told, table if rows else Text("The two runs have no cell in common."))
