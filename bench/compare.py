@@ -92,7 +92,7 @@ def _cells(run: str, frames: Frames, info: Info, key: list[str]) -> dict[_Key, _
             run=run,
             implementation=row["implementation"],
             reference=reference,
-            problem=problem_label(row),
+            problem=problem_label(row, {*PROBLEM_COLUMNS}.difference(key)),
             status=row["status"],
             conditions={name: _or_none(row.get(name)) for name in _CONDITIONS},
             noise_floor=_or_none(row.get("noise_floor")) or 0.0,

@@ -27,6 +27,7 @@ _PROBE_S = 0.15
 _STEADY = 0.1
 """Spread of equal work beyond which to warn. The idle cores of one machine differed by 15 % at times."""
 _COARSE_CLOCK_S = 1e-6
+_COMPILERS = ("g++", "clang++", "c++")
 
 
 class Level(StrEnum):
@@ -212,13 +213,18 @@ def _version(package: str) -> str | None:
 
 
 def _judge_compiler() -> Iterator[Finding]:
-    wanted = [name for name in (os.environ.get("CXX"), "g++", "clang++", "c++") if name]
-    found = next((path for path in map(shutil.which, wanted) if path), None)
+    named = os.environ.get("CXX")
+    found = next((path for path in map(shutil.which, [named] if named else _COMPILERS) if path), None)
     if found:
         yield Finding(level=Level.OK, what=f"C++ compiler {found}")
     else:
         why = "the implementation cpp is built at first use, and torch.compile uses it too"
-        yield Finding(level=Level.NOTE, what="no C++ compiler", why=why, mend="install g++ or clang++, or set CXX")
+        yield Finding(
+            level=Level.NOTE,
+            what=f"no C++ compiler: {named or ', '.join(_COMPILERS)} not on PATH",
+            why=why,
+            mend="install g++ or clang++, or set CXX",
+        )
 
 
 def _judge_cache() -> Iterator[Finding]:

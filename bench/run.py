@@ -317,7 +317,7 @@ class _Measuring:
             launch=launch,
             seed=self.settings.seed,
             cold=self.conditions.cache == "cold",
-            share_s=self.settings.budget_s / (self.settings.passes * open_blocks) / 2,
+            share_s=self.settings.budget_s / (self.settings.passes * open_blocks),
             clock_s=2 * self.table.resolution_s,
             timeout_s=self.settings.cell_timeout_s,
             weighs=tally.passes == 0,
@@ -381,11 +381,12 @@ def _finish(
         "measuring_s": spent.get("measure", 0.0),
         "warming_s": sum(spent.get(phase, 0.0) for phase in _WARMING),
         "checking_s": sum(spent.get(phase, 0.0) for phase in _CHECKING),
+        "first_calls_s": spent.get("first call", 0.0),
         "memory_s": spent.get("memory", 0.0),
         "starting_s": starting_s,
         "reporting_s": reporting_s,
     }
-    useful = cost["measuring_s"] + cost["warming_s"] + cost["memory_s"]
+    useful = sum(cost[name] for name in ("measuring_s", "warming_s", "first_calls_s", "memory_s"))
     info = directory.info()
     directory.update(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),

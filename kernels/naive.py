@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .layout import memory_format
 from .table import register
 
 
@@ -42,13 +43,4 @@ def group_norm(
         y = functional.silu(y)
     elif activation == "relu":
         y = functional.relu(y)
-    return y.to(x.dtype, memory_format=_memory_format(x))
-
-
-def _memory_format(x: Tensor) -> torch.memory_format:
-    """Give the memory format of x: contiguous wins where a size of 1 makes it both."""
-    if x.is_contiguous():
-        return torch.contiguous_format
-    if x.ndim == 5:
-        return torch.channels_last_3d
-    return torch.channels_last if x.ndim == 4 else torch.contiguous_format
+    return y.to(x.dtype, memory_format=memory_format(x))

@@ -12,22 +12,27 @@ from .views import answer_counts
 def speedup_map(cells: pd.DataFrame) -> str:
     """Say the range of speed-ups of the implementation that wins most."""
     counts = answer_counts(cells)
-    known = counts[counts["problems"] > 0].sort_values(["wins", "speedup"], ascending=False)
+    references = cells.loc[cells["is_reference"], "implementation"].unique()
+    reference = str(references[0]) if len(references) else "the reference"
+    others = (counts["problems"] > 0) & (counts["implementation"] != reference)
+    known = counts[others].sort_values(["wins", "speedup"], ascending=False)
     if known.empty:
-        return f"Speed-up to the reference: none of {plural(len(counts), 'implementation')} has one."
+        return "Speed-up to the reference: no implementation beside it has one."
     best = known.iloc[0]
     return (
-        f"Speed-up to the reference by problem: {best['implementation']} is fastest on {best['wins']}"
-        f" and {ratio(best['speedup_least'])} to {ratio(best['speedup_most'])} as fast as the reference."
+        f"Speed-up to {reference} by problem: {best['implementation']} is fastest on {best['wins']}"
+        f", and {ratio(best['speedup_least'])} to {ratio(best['speedup_most'])} as fast as {reference}."
     )
 
 
 def scaling(part: pd.DataFrame, axis: str) -> str:
     """Say how far the fastest implementation's latency moves along a slice."""
-    last = part[part["value"] == part["value"].max()].sort_values(["latency_s", "implementation"]).iloc[0]
+    reached = part.groupby("implementation")["value"].transform("nunique")
+    # Whoever misses a value of the slice cannot show how latency moves along it.
+    whole = part[reached == reached.max()]
+    last = whole[whole["value"] == whole["value"].max()].sort_values(["latency_s", "implementation"]).iloc[0]
     name = last["implementation"]
-    own = part[part["implementation"] == name].sort_values("value")
-    first = own.iloc[0]
+    first = whole[whole["implementation"] == name].sort_values("value").iloc[0]
     return (
         f"Latency against {axis} at {part['slice'].iloc[0]}: {name} goes from {seconds(first['latency_s'])}"
         f" at {first['value']} to {seconds(last['latency_s'])} at {last['value']}."

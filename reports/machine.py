@@ -61,7 +61,11 @@ def _written(name: str, key: str, write: Callable[[Any], str]) -> Callable[[Info
 
 def _cores(info: Info) -> str:
     cpu = part(info, "cpu")
-    found = [f"{cpu[key]} {word}" for key, word in (("available_cores", "available"), ("logical_cores", "logical")) if cpu.get(key)]
+    found = [
+        f"{cpu[key]} {word}"
+        for key, word in (("available_cores", "available"), ("logical_cores", "logical"))
+        if cpu.get(key)
+    ]
     return " of ".join(found)
 
 
@@ -86,7 +90,11 @@ def _revision(info: Info) -> str:
 
 def _cost(info: Info) -> str:
     cost = part(info, "cost")
-    told = [f"{key.removesuffix('_s')} {q.seconds(value)}" for key, value in cost.items() if key.endswith("_s") and value is not None]
+    told = [
+        f"{key.removesuffix('_s')} {q.seconds(value)}"
+        for key, value in cost.items()
+        if key.endswith("_s") and value is not None
+    ]
     share = [f"harness {q.percent(cost['harness_fraction'])}"] if cost.get("harness_fraction") is not None else []
     return ", ".join(told + share)
 

@@ -139,7 +139,9 @@ def _scaling(subject: Subject) -> Section:
             for number, name in enumerate(chosen[:MOST_SLICES])
         ]
         if len(chosen) > MOST_SLICES:
-            prose.append(f"{q.plural(len(chosen) - MOST_SLICES, 'slice')} along {axis} not drawn; they are in the data.")
+            prose.append(
+                f"{q.plural(len(chosen) - MOST_SLICES, 'slice')} along {axis} not drawn; they are in the data."
+            )
     if pictures:
         prose.insert(0, "Each picture moves one axis and holds all others; both axes are logarithmic.")
     return Section(key="scaling", title="Latency along each axis", prose=tuple(prose), pictures=tuple(pictures))

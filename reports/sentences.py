@@ -27,14 +27,17 @@ def _who(cells: pd.DataFrame) -> str:
     if len(names) == 1:
         return f"Only {names[0]} has figures, on {plural(int(ranks['leader'].notna().sum()), 'problem')}; nothing to compare it with."
     wins = ranks["winner"].value_counts()
-    parts = [f"{name} is fastest on {number}" for name, number in wins.items()]
+    told = [
+        f"{name}{' is fastest' if place == 0 else ''} on {number}" for place, (name, number) in enumerate(wins.items())
+    ]
+    parts = [listed(told)] if told else []
     undecided = int(ranks["leader"].notna().sum() - wins.sum())
     if undecided:
         parts.append(f"{undecided} {'has' if undecided == 1 else 'have'} no clear winner")
     empty = int(ranks["leader"].isna().sum())
     if empty:
         parts.append(f"{empty} {'has' if empty == 1 else 'have'} no figure at all")
-    return f"Of {problems}, {listed(parts)}."
+    return f"Of {problems}, {'; '.join(parts)}."
 
 
 def _by_how_much(cells: pd.DataFrame) -> str:
@@ -84,7 +87,11 @@ def without_agreement(cells: pd.DataFrame) -> str:
     if bad.empty:
         return ""
     told = bad.groupby(["implementation", "status"]).size()
-    return listed([f"{name} {_words(status)} on {number}" for (name, status), number in told.items()])
+    return listed([f"{name} {_verb(status)} on {plural(number, 'problem')}" for (name, status), number in told.items()])
+
+
+def _verb(status: Any) -> str:
+    return _words(status) if status in {Status.FAILED, Status.CRASHED} else f"was {_words(status)}"
 
 
 def _words(status: Any) -> str:

@@ -46,9 +46,7 @@ Writer = Callable[[Any], str]
 
 def of_frame(caption: str, frame: pd.DataFrame, written: Mapping[str, tuple[str, Writer | None]]) -> Table:
     """Make a table of some columns of a frame: column → (heading, how a value is written; None for text)."""
-    rows = [
-        tuple(_entry(row[name], write) for name, (_, write) in written.items()) for row in frame.to_dict("records")
-    ]
+    rows = [tuple(_entry(row[name], write) for name, (_, write) in written.items()) for row in frame.to_dict("records")]
     return Table(
         caption=caption,
         columns=tuple(heading for heading, _ in written.values()),
@@ -101,12 +99,11 @@ def _speedup(row: Mapping[str, Any]) -> Entry:
         # A cell may be right and have no speed-up: the reference itself, or an interpreted kernel.
         text = q.seconds(row["latency_s"]) if not q.is_null(row["latency_s"]) else "right, not timed"
         return Entry(text=text, title="" if q.is_null(row["reason"]) else str(row["reason"]))
-    shown = q.ratio_with_interval(row["speedup"], row["speedup_low"], row["speedup_high"])
     if row["is_reference"]:
-        return Entry(text=q.seconds(row["latency_s"]), value=1.0, step=0, title="the reference: its own time")
+        return Entry(text=q.seconds(row["latency_s"]), value=1.0, step=0)
     return Entry(
-        text=shown,
+        text=q.ratio_with_interval(row["speedup"], row["speedup_low"], row["speedup_high"]),
         value=float(row["speedup"]),
-        step=row["step"] if not q.is_null(row["step"]) else None,
+        step=None if q.is_null(row["step"]) else int(row["step"]),
         mark="fastest" if row["is_winner"] else "",
     )

@@ -188,7 +188,9 @@ def memory(cells: pd.DataFrame) -> pd.DataFrame:
 def errors(cells: pd.DataFrame) -> pd.DataFrame:
     """Give the error of every cell that was compared with the oracle, the wrong ones too."""
     names = ["problem", "implementation", "status", "error_ulp", "error_max_abs", "error_rms", "error_vs_reference"]
-    return cells.loc[cells["error_max_abs"].notna() | cells["error_ulp"].notna(), [*names, "bitwise_equal", "latency_s"]]
+    return cells.loc[
+        cells["error_max_abs"].notna() | cells["error_ulp"].notna(), [*names, "bitwise_equal", "latency_s"]
+    ]
 
 
 def bytes_time(cells: pd.DataFrame) -> pd.DataFrame:

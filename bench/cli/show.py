@@ -161,10 +161,10 @@ def rows_table(rows: Sequence[RowFacts]) -> Table:
     for row in rows:
         table.add_row(
             escape(row.name),
-            ", ".join(row.devices),
-            ", ".join(row.dtypes),
-            ", ".join(row.layouts),
-            ", ".join(row.activations),
+            "\n".join(row.devices),
+            "\n".join(row.dtypes),
+            "\n".join(row.layouts),
+            "\n".join(row.activations),
             "yes" if row.differentiable else "no",
             escape(row.unavailable or "available"),
         )

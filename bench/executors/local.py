@@ -69,7 +69,7 @@ class LocalExecutor:
         self._names = None
         loaded = self._fresh_worker()
         rows = [row for row in loaded.rows if row.name not in self._dead_at_import]
-        return replace(loaded, rows=rows + list(self._dead_at_import.values()))
+        return replace(loaded, rows=sorted(rows + list(self._dead_at_import.values()), key=_table_order))
 
     def begin_pass(self, names: Sequence[str]) -> int:
         """Start a fresh worker; every third pass from a fresh zygote."""
@@ -158,6 +158,11 @@ class LocalExecutor:
 
 BUILTIN_ROWS = ("native", "naive", "compiled", "triton", "cuda", "cpp")
 """The plugin table's own rows: the driver may not ask ``kernels`` for them (a test holds the two together)."""
+
+
+def _table_order(row: messages.RowFacts) -> tuple[int, str]:
+    """Put the table's own rows first, as it lists them: libraries were loaded in a random order."""
+    return (BUILTIN_ROWS.index(row.name) if row.name in BUILTIN_ROWS else len(BUILTIN_ROWS), row.name)
 
 
 def _culprits(loss: WorkerLost, plan: Visit) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bench.devices.base import Call, Device
 from bench.measure.call import Kernel, bind, cloning, copying, native, saved_bytes
-from bench.measure.error import Tolerance, judge
+from bench.measure.error import Judgement, Tolerance, judge
 from bench.measure.inputs import Inputs, bits_equal, make_inputs
 from bench.measure.messages import CLONE, COPY, TWIN, Checked, TimedBatch, Warmed, Weighed
 from bench.measure.oracle import truth, without_doubtful_signs
@@ -55,7 +55,12 @@ def make_variant(problem: Problem, seed: int, placement: random.Random) -> Varia
         pristine=pristine,
         expected=expected,
         dtypes=dtypes,
-        tolerance=Tolerance.beside(_native_outputs(problem, pristine), expected, dtypes),
+        tolerance=Tolerance.beside(
+            _native_outputs(problem, pristine),
+            expected,
+            dtypes,
+            summed=(problem.group_elements, *[problem.N * problem.H * problem.W] * (len(expected) - 1)),
+        ),
     )
 
 
@@ -68,7 +73,7 @@ def _native_outputs(problem: Problem, inputs: Inputs) -> tuple[Tensor, ...] | No
     )
     try:
         output = bind(native, problem, contiguous)()
-    except RuntimeError:  # as for groups of one element
+    except (RuntimeError, ValueError):  # as for a single value per channel
         return None
     return tuple(output) if isinstance(output, tuple) else (output.detach(),)
 
@@ -99,12 +104,21 @@ class OpenedBlock:
         self._calls: dict[str, list[Call]] = {}
         self._call_s: dict[str, float] = {}
         self._reference_output: Any = None
+        self._is_scribbled = False
 
     def _grad_mode(self) -> AbstractContextManager[object]:
         return torch.no_grad() if self._problem.direction == "forward" else torch.enable_grad()
 
     def check(self, name: str) -> Checked:
         """Bind and call an implementation for the first time, and hold what it gives against the truth."""
+        try:
+            checked = self._first_calls(name)
+        finally:
+            # Whatever came of it, the next one finds its inputs as they were drawn.
+            changed = self._changed_inputs()
+        return replace(checked, status=Status.INCONSISTENT, reason=changed) if changed else checked
+
+    def _first_calls(self, name: str) -> Checked:
         started = time.perf_counter()
         with self._grad_mode():
             calls = [bind(self._kernels[name], self._problem, variant.given) for variant in self._variants]
@@ -112,7 +126,7 @@ class OpenedBlock:
             self._device.synchronize()
             first_call_s = time.perf_counter() - started
             judgement = self._judge(0, output)
-            wrong = judgement.wrong or self._judge(1, calls[1]()).wrong or self._changed_inputs()
+            wrong = judgement.wrong or self._judge(1, calls[1]()).wrong
         if name == self._reference:
             self._reference_output = output
         self._calls[name] = calls
@@ -129,15 +143,14 @@ class OpenedBlock:
             output_layout=_layout_of(_tensors(output), self._problem.layout),
         )
 
-    def _judge(self, variant: int, output: object) -> Any:
+    def _judge(self, variant: int, output: object) -> Judgement:
         of = self._variants[variant]
         if self._shares_memory(output):
-            output = None
+            return Judgement(wrong="returned the memory of its input", errors=None)
         detached = tuple(tensor.detach() for tensor in _tensors(output)) or output
         return judge(detached, of.expected, of.dtypes, of.tolerance)
 
     def _shares_memory(self, output: object) -> bool:
-        """Say whether an output lies in its input's memory: then it has overwritten, or is, what it was given."""
         given = {variant.given.x.untyped_storage().data_ptr() for variant in self._variants}
         return any(tensor.numel() and tensor.untyped_storage().data_ptr() in given for tensor in _tensors(output))
 
@@ -170,7 +183,7 @@ class OpenedBlock:
             self.add_companions()
         if name not in self._calls:
             return Warmed(call_s=None, status=Status.NOT_MEASURED, reason="the reference was not checked")
-        calls, previous = 1, math.inf
+        calls, previous = 1, 0.0
         with self._grad_mode():
             for _ in range(_MOST_WARMING_BATCHES):
                 batch, _ = self._device.time(self._calls[name][0], calls, cold=self._cold)
@@ -184,18 +197,17 @@ class OpenedBlock:
         return Warmed(call_s=call_s)
 
     def time(self, name: str, calls: int, round_: int, *, verify: bool) -> TimedBatch:
-        """Time one batch on the round's inputs, then poison its output; check it first where asked."""
+        """Time one batch on the round's inputs, then poison its output; hold it against the truth first where asked."""
+        if verify and self._changed_inputs():
+            self._is_scribbled = True  # by one of the rounds before; who it was is found out when the visit ends
         variant = round_ % VARIANTS
         call = self._calls[name][variant]
         with self._grad_mode():
             if not self._cold and self._call_s.get(name, 0.0) < _SLOW_CALL_S:
                 call()  # the last batch was another's: this one's data and code are not in the caches yet
             batch, output = self._device.time(call, calls, cold=self._cold)
-            wrong = self._judge(variant, output).wrong if verify and name in self._kernels else None
-            if not self._shares_memory(output):
-                with torch.no_grad():
-                    for tensor in _tensors(output):
-                        tensor.fill_(math.nan)
+            wrong = self._wrong_while_timed(variant, output) if verify and name in self._kernels else None
+            self._poison(output)
         return TimedBatch(
             name=name,
             calls=calls,
@@ -204,12 +216,24 @@ class OpenedBlock:
             sm_clock_hz=batch.sm_clock_hz,
             throttled=batch.throttled,
             status=Status.INCONSISTENT if wrong else None,
-            reason=wrong and f"right when checked, wrong while timed: {wrong}",
+            reason=wrong,
         )
 
+    def _wrong_while_timed(self, variant: int, output: object) -> str | None:
+        wrong = self._judge(variant, output).wrong
+        return self._changed_inputs() or (wrong and f"right when checked, wrong while timed: {wrong}")
+
+    def _poison(self, output: object) -> None:
+        """Fill an output with NaN, so that a call which leaves its memory as it found it is seen."""
+        if not self._shares_memory(output):
+            with torch.no_grad():
+                for tensor in _tensors(output):
+                    tensor.fill_(math.nan)
+
     def weigh(self, name: str) -> Weighed:
-        """Measure one call's memory, and its times that no round can show."""
+        """Measure one call's memory and, where it has a latency, its times that no round can show."""
         call = self._calls[name][0]
+        is_timed = name in self._call_s
         with self._grad_mode():
             output_bytes = sum(tensor.nbytes for tensor in _tensors(call()))
             allocated = self._device.allocated_bytes(call)
@@ -218,8 +242,8 @@ class OpenedBlock:
                 peak_bytes=self._input_bytes() + allocated,
                 extra_bytes=max(0, allocated - output_bytes),
                 saved_bytes=saved_bytes(call) if training else None,
-                fresh_output_s=_median(self._device.fresh_output_seconds, call),
-                host_latency_s=_median(self._device.host_seconds, call),
+                fresh_output_s=_median(self._device.fresh_output_seconds, call) if is_timed else None,
+                host_latency_s=_median(self._device.host_seconds, call) if is_timed else None,
             )
 
     def _input_bytes(self) -> int:
@@ -228,16 +252,17 @@ class OpenedBlock:
 
     def close(self) -> dict[str, str]:
         """Look whether the inputs are as they were; if not, find who changes them."""
-        if self._changed_inputs() is None:
+        if self._changed_inputs() is None and not self._is_scribbled:
             return {}
-        culprits = {}
-        for name in self._kernels:
-            with self._grad_mode():
-                for call in self._calls.get(name, ()):
-                    call()
-            if (wrong := self._changed_inputs()) is not None:
-                culprits[name] = wrong
+        culprits = {name: wrong for name in self._calls if name in self._kernels and (wrong := self._changed_by(name))}
         return culprits or dict.fromkeys(self._kernels, "inputs changed while timed; by which one was not found")
+
+    def _changed_by(self, name: str) -> str | None:
+        """Call an implementation on both variants and see whether it changes them."""
+        with self._grad_mode(), suppress(Exception):  # what it raises is not asked here, what it leaves behind is
+            for call in self._calls[name]:
+                call()
+        return self._changed_inputs()
 
 
 def _tensors(output: object) -> Sequence[Tensor]:

@@ -200,9 +200,8 @@ class Tally:
             "peak_bytes": weighed.peak_bytes,
             "extra_bytes": weighed.extra_bytes,
             "saved_bytes": weighed.saved_bytes,
-            # An interpreted kernel's call has a duration, but no latency.
-            "fresh_output_s": None if self._is_untimed(name) else weighed.fresh_output_s,
-            "host_latency_s": None if self._is_untimed(name) else weighed.host_latency_s,
+            "fresh_output_s": weighed.fresh_output_s,
+            "host_latency_s": weighed.host_latency_s,
         }
 
     def samples(self, run_id: str) -> Iterable[SampleRow]:

@@ -130,20 +130,20 @@ class _Refusal:
 def expand(sweep: Sweep) -> Expansion:
     """Make every problem of a sweep, in the order of its entries and axes.
 
-    Problems of equal key are one: counts are added, sources joined by a semicolon. (Without weights the type of the
-    weights does not matter, so the key leaves it out.)
+    Problems of equal key are one: within an entry they are the same problem named twice (G = 32 and C of 32 channels;
+    two types of absent weights); between entries counts are added, sources joined by a semicolon.
     """
     problems: dict[str, Counted] = {}
     left_out: dict[str, LeftOut] = {}
     for entry in sweep.entries:
+        own: dict[str, Counted] = {}
         for made in _combinations(entry, sweep.device):
             if isinstance(made, _Refusal):
                 before = left_out.get(made.reason, LeftOut(reason=made.reason, count=0, example=made.example))
                 left_out[made.reason] = replace(before, count=before.count + 1)
             else:
-                found = Counted(problem=made, count=entry.count, source=entry.source)
-                known = problems.get(made.key)
-                problems[made.key] = _together(known, found) if known else found
+                own[made.key] = Counted(problem=made, count=entry.count, source=entry.source)
+        problems |= {key: _together(problems[key], found) if key in problems else found for key, found in own.items()}
     return Expansion(problems=tuple(problems.values()), left_out=tuple(left_out.values()))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..quantities import byte_count, seconds
 from ..style import COPY_LINE, Look
-from .canvas import blank, legend, points, quantity_axis
+from .canvas import STYLE, blank, legend, points, quantity_axis
 
 
+@rc_context(STYLE)
 def draw(view: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw the view ``views.bytes_time``."""
     figure, axes = blank(3.7)

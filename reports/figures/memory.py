@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..quantities import byte_count
 from ..style import Look
-from .canvas import blank, legend, quantity_axis
+from .canvas import STYLE, blank, legend, quantity_axis
 
 _SPREAD = 0.09
 """Vertical distance between the dots of one problem, which would hide each other at 0 B."""
 
 
+@rc_context(STYLE)
 def draw(view: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw the view ``views.memory``: a row a problem, extra bytes to the right."""
     view = view[view["extra_bytes"].notna()]
@@ -34,8 +36,9 @@ def draw(view: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
             clip_on=False,
         )
     # Zero is the best value there is, so the axis must be able to show it.
-    axes.set_xscale("symlog", linthresh=1024, base=2)
+    axes.set_xscale("symlog", linthresh=1000)
     quantity_axis(axes, "x", byte_count, log=False)
+    axes.set_xticks([0, *(10**power for power in range(3, 16, 3) if 10**power < 2 * view["extra_bytes"].max())])
     axes.set_yticks(range(len(problems)), problems, fontsize=8)
     axes.set_ylim(len(problems) - 0.5, -0.5)
     axes.set_xlim(left=0)

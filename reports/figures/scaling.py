@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..quantities import seconds
 from ..slices import AXES
 from ..style import Look
-from .canvas import blank, legend, points, quantity_axis, value_axis
+from .canvas import STYLE, blank, legend, points, quantity_axis, value_axis
 
 
+@rc_context(STYLE)
 def draw(part: pd.DataFrame, axis: str, looks: Mapping[str, Look]) -> Figure:
     """Draw one slice of the view ``slices.along``."""
     figure, axes = blank(3.3)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 import seaborn as sns
+from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from ..quantities import is_null, ratio
 from ..schema import Status
 from ..style import INK, QUIET, STEPS
-from .canvas import blank, plain
+from .canvas import STYLE, blank, plain
 
 
+@rc_context(STYLE)
 def draw(speedups: pd.DataFrame, names: list[str]) -> Figure:
     """Draw the view ``views.speedup_map``, its implementations in the order of ``names``."""
     problems = list(dict.fromkeys(speedups["problem"]))

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..quantities import seconds
 from ..style import Look
-from .canvas import blank, legend, quantity_axis
+from .canvas import STYLE, blank, legend, quantity_axis
 
 
+@rc_context(STYLE)
 def draw(dots: pd.DataFrame, intervals: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw the view ``views.rounds`` with the latencies of the same cells.
 

@@ -36,7 +36,9 @@ def _palette() -> str:
     light = "".join(f"--{tint.name}:{tint.light};" for tint in TINTS)
     dark = "".join(f"--{tint.name}:{tint.dark};" for tint in TINTS)
     follow = "".join(
-        f'.picture [{name}="{tint.light}"]{{{name}:var(--{tint.name})}}' for tint in TINTS for name in ("fill", "stroke")
+        f'.picture [{name}="{tint.light}"]{{{name}:var(--{tint.name})}}'
+        for tint in TINTS
+        for name in ("fill", "stroke")
     )
     signs = "".join(f"[data-slot={tint.name}]{{color:var(--{tint.name})}}" for tint in (*SLOTS, GREY))
     return (

@@ -15,7 +15,9 @@ def text(document: Document) -> str:
     parts = [f"# {escape(document.title)}", escape(document.subject), *(escape(one) for one in document.sentences)]
     if document.warnings:
         parts.append("\n".join(f"> **Warning:** {escape(one)}" for one in document.warnings))
-    parts.append(_rows([("", ""), ("---", "---:"), *((escape(what), escape(figure)) for what, figure in document.strip)]))
+    parts.append(
+        _rows([("", ""), ("---", "---:"), *((escape(what), escape(figure)) for what, figure in document.strip)])
+    )
     for section in document.sections:
         parts += _section(section)
     parts.append(escape(document.foot))
@@ -28,7 +30,12 @@ def escape(words: str) -> str:
     >>> escape("<b>|`x`")
     '\\<b\\>\\|\\`x\\`'
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(words.split())).replace("&", "&amp;").replace("@", "&#64;").replace(":/", "&#58;/")
+    return (
+        _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+        .replace("&", "&amp;")
+        .replace("@", "&#64;")
+        .replace(":/", "&#58;/")
+    )
 
 
 def _section(section: Section) -> list[str]:
@@ -49,7 +56,9 @@ def _fenced(command: str) -> str:
 def _table(table: Table) -> str:
     flush = ["---:" if place in table.numeric else "---" for place in range(len(table.columns))]
     heading = [escape(name) for name in table.columns]
-    return f"**{escape(table.caption)}**\n\n" + _rows([heading, flush, *([_entry(one) for one in row] for row in table.rows)])
+    return f"**{escape(table.caption)}**\n\n" + _rows(
+        [heading, flush, *([_entry(one) for one in row] for row in table.rows)]
+    )
 
 
 def _entry(entry: Entry) -> str:

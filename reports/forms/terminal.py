@@ -18,6 +18,7 @@ from ..schema import ComparisonRow, ResultRow
 from ..sentences import without_agreement
 from ..views import cells, timed, winners
 
+_CUT = {"problem", "verdict"}
 _RIGHT = {"latency", "speed-up", "error", "extra memory", "base", "head", "change"}
 
 
@@ -35,7 +36,15 @@ class FittingTable:
         names = [name for name in self.rows[0] if name not in gone] if self.rows else []
         made = Table(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for name in names:
-            made.add_column(Text(name), justify="right" if name in _RIGHT else "left", no_wrap=True, overflow="ellipsis")
+            # In the narrowest terminal the problem's name is cut, never a figure.
+            least = None if name in _CUT else max(len(name), *(len(row[name]) for row in self.rows))
+            made.add_column(
+                Text(name),
+                justify="right" if name in _RIGHT else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=least,
+            )
         for row in self.rows:
             # Text, not str: a plugin's name is no markup.
             made.add_row(*(Text(row[name]) for name in names))
@@ -60,7 +69,7 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
     ranked = timed(named).set_index(["problem", "implementation"])
     rows = [_summary_row(row, ranked) for row in winners(named).to_dict("records")]
     table = FittingTable(
-        title=f"Fastest on each problem; speed-up to {reference} with its 95 % interval",
+        title=f"Fastest on each problem, against {reference}",
         rows=tuple(rows),
         dropped_first=("extra memory", "error", "latency", "interval"),
     )
@@ -107,6 +116,9 @@ def comparison(frame: pd.DataFrame, differences: Sequence[str]) -> Group:
         }
         for row in ordered.to_dict("records")
     ]
-    title = "Change of the speed-up to the reference, head over base, with its 95 % interval; above 1 is faster"
-    table = FittingTable(title=title, rows=tuple(rows), dropped_first=("base", "head", "interval"))
+    table = FittingTable(
+        title="Head's speed-up over base's; above 1 is faster",
+        rows=tuple(rows),
+        dropped_first=("base", "head", "interval"),
+    )
     return Group(*told, table if rows else Text("The two runs have no cell in common."))

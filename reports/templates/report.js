@@ -46,7 +46,7 @@
 
   const filter = document.getElementById("filter");
   const words = document.getElementById("words");
-  const rows = Array.from(document.querySelectorAll("tbody tr"));
+  const rows = Array.from(document.querySelectorAll("table[data-sortable] tbody tr"));
   filter.hidden = false;
   words.addEventListener("input", () => {
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -68,7 +68,7 @@ def test_the_change_is_the_ratio_of_speed_ups_whatever_the_clock(run):
     assert row.change == pytest.approx(row.head_speedup / row.base_speedup)
     assert row.change_low < row.change < row.change_high
     assert row.verdict == "faster"
-    assert (row.implementation, row.problem) == ("cpp", "(2, 320, 64, 64) G=32 silu")
+    assert (row.implementation, row.problem) == ("cpp", "2×320×64×64 G=32 silu float32")
 
 
 def test_the_interval_is_welchs(run):
@@ -135,8 +135,8 @@ def test_one_pass_gives_a_change_without_an_interval(run):
 def test_cells_of_one_run_say_so_in_the_base_runs_order(run):
     rows = compare(run([2.0, 2.0]), run([2.0, 2.0], problem={"N": 4}), INFO, INFO).rows
     assert [(row.problem, row.verdict) for row in rows] == [
-        ("(2, 320, 64, 64) G=32 silu", "only in base"),
-        ("(4, 320, 64, 64) G=32 silu", "only in head"),
+        ("2×320×64×64 G=32 silu float32", "only in base"),
+        ("4×320×64×64 G=32 silu float32", "only in head"),
     ]
     assert (rows[0].base_speedup, rows[0].head_speedup) == (pytest.approx(2.0), None)
 

@@ -46,10 +46,11 @@ def make_frames(run_id: str = "run-a", shapes: tuple[tuple[Any, ...], ...] = SHA
         native = 4e-6 + minimum / 8e9
         floor = draw.uniform(0.002, 0.03)
         for name, base in SPEEDUPS.items():
-            results.append(_result(key, name, base, place, minimum, native, floor, draw))
-        for name in ("native", "@twin", "@copy", "naive", "compiled", "cpp"):
-            factor = SPEEDUPS.get(name, 1.0) or 1.0
-            samples += _samples(key, name, native / factor, floor, draw)
+            row = _result(key, name, base, place, minimum, native, floor, draw)
+            results.append(row)
+            if row.latency_s is not None:
+                samples += _samples(key, name, row.latency_s, floor, draw)
+        samples += _samples(key, "@twin", native, floor, draw) + _samples(key, "@copy", native / 2, floor, draw)
     return Frames(
         results=pd.DataFrame([to_record(row) for row in results]),
         samples=pd.DataFrame([to_record(row) for row in samples]),
@@ -115,7 +116,7 @@ def _samples(key, name, seconds, floor, draw) -> list[SampleRow]:
     for one in range(PASSES):
         shift = math.exp(draw.gauss(0, floor / 2))
         for number in range(ROUNDS):
-            took = 10 * seconds * shift * math.exp(abs(draw.gauss(0, 0.02)))
+            took = 10 * seconds * shift * math.exp(draw.gauss(0, 0.01))
             place = {"pass_": one, "launch": one, "round": number, "position": draw.randrange(6)}
             rows.append(SampleRow(**key, implementation=name, **place, calls=10, seconds=took))
     return rows
@@ -157,6 +158,6 @@ def hostile() -> Frames:
     results, samples = made.results.copy(), made.samples.copy()
     results["implementation"] = results["implementation"].replace({"naive": evil, "cuda": "_$x$|`a`&{b}[bold]"})
     samples["implementation"] = samples["implementation"].replace({"naive": evil})
-    results.loc[results["status"] == "unavailable", "reason"] = "\"it's\" a | pipe\n</td><img src=x onerror=alert(2)>"
+    results.loc[results["status"] == "unavailable", "reason"] = '"it\'s" a | pipe\n</td><img src=x onerror=alert(2)>'
     info = made.info | {"warnings": [evil, "https://example.org | ]]>"], "command": ["gnbench", "--impl", evil, "`x`"]}
     return Frames(results=results, samples=samples, info=info)

@@ -19,7 +19,9 @@ def test_sizes_gives_positive_whole_numbers_or_a_usage_error_that_names_the_argu
     try:
         found = axes.sizes(text, "-N")
     except UsageError as error:
-        assert str(error).startswith("-N: ")
+        found = error
+    if isinstance(found, UsageError):
+        assert found.argument == "-N"
     else:
         assert found
         assert all(type(value) is int and value > 0 for value in found)
@@ -54,7 +56,7 @@ def test_groups_are_written_in_one_way():
 
 @pytest.mark.parametrize("text", ["0", "-1", "C/0", "16/C", "C/", "/16", "C16", "D", "C/1.5", "", "1,"])
 def test_groups_refuses_what_is_no_number_of_groups(text):
-    with pytest.raises(UsageError, match="^-G: "):
+    with pytest.raises(UsageError, match=r"^-G: "):
         axes.groups(text, "-G")
 
 
@@ -83,7 +85,7 @@ def test_numbers_reads_back_what_repr_wrote(value):
 
 @pytest.mark.parametrize("text", ["0", "-1e-5", "nan", "inf", "1e999", "small", "1e-5,"])
 def test_numbers_refuses_what_is_no_positive_number(text):
-    with pytest.raises(UsageError, match="^--eps: "):
+    with pytest.raises(UsageError, match=r"^--eps: "):
         axes.numbers(text, "--eps")
 
 
@@ -97,5 +99,5 @@ def test_booleans():
 def test_part():
     assert axes.part("2/4", "--shard") == (2, 4)
     for text in ("2", "2/", "/4", "0/4", "a/b", "1/2/3"):
-        with pytest.raises(UsageError, match="^--shard: "):
+        with pytest.raises(UsageError, match=r"^--shard: "):
             axes.part(text, "--shard")

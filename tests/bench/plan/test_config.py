@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.plan.axes import resolve_groups
 from bench.plan.block import blocks
 from bench.plan.config import Settings, load_config, load_preset, preset_names
 from bench.plan.cost import estimate
@@ -110,7 +109,7 @@ def test_a_wrong_key_or_value_is_named_with_its_path(error_of, text, message):
 def test_what_is_no_file_of_toml(tmp_path):
     with pytest.raises(UsageError, match=r"--config: .*none.toml cannot be read \(No such file or directory\)"):
         load_config(tmp_path / "none.toml")
-    with pytest.raises(UsageError, match="--config: .* cannot be read"):
+    with pytest.raises(UsageError, match=r"--config: .* cannot be read"):
         load_config(tmp_path)
     for content in (b"N = ", b"\xff\xfe\x00"):
         (tmp_path / "bad.toml").write_bytes(content)
@@ -128,7 +127,7 @@ def test_what_is_no_file_of_toml(tmp_path):
         ("passes", 0, "--passes: 0 is below 1; give a whole number from 1"),
         ("threads", 0, "--threads: 0 is below 1; give a whole number from 1"),
         ("seed", -1, "--seed: -1 is below 0; give a whole number from 0"),
-        ("cache", "cold,warm", "--cache: 'cold,warm' is unknown; did you mean 'cold'?"),
+        ("cache", "cold,", "--cache: 'cold,' is unknown; did you mean 'cold'?"),
         ("timer", "hots", "--timer: 'hots' is unknown; did you mean 'host'?"),
         ("exclude", ("native",), "--exclude: 'native' is the reference; name another with --reference"),
         ("shard", (0, 4), "--shard: there is no part 0 of 4; give it as 2/4, the second of four"),
@@ -181,7 +180,8 @@ def test_the_quick_preset_varies_all_axes_and_stays_small():
 
 def test_presets_grow():
     found = [expand(load_preset(name).sweep).problems for name in ("quick", "default", "full")]
-    assert 20 <= len(found[1]) <= 30 < 60 <= len(found[2])
+    assert 20 <= len(found[1]) <= 30
+    assert len(found[2]) >= 60
     most = [estimate(blocks(one, ["native"]), Settings(), 2**40).most_bytes for one in found]
     assert most == sorted(most)
     assert most[2] < 6e9
@@ -206,7 +206,6 @@ def test_the_full_preset_holds_every_call_of_a_model(model, calls, gigabytes):
     moved = 0
     for entry in entries:
         (one,) = expand(Sweep(entries=(replace(entry, affine=(False,)),))).problems
-        assert one.problem.G == resolve_groups(entry.G[0], one.problem.C)
         moved += one.count * one.problem.minimum_bytes
     assert sum(entry.count for entry in entries) == calls
     assert moved / 1e9 == pytest.approx(gigabytes, abs=6e-4)

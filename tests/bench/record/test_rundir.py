@@ -1,7 +1,8 @@
 import json
-import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -117,25 +118,24 @@ def test_an_unknown_format_version_says_what_to_do(tmp_path, version, message):
     assert str(error.value) == f"HEAD: {tmp_path} {message}"
 
 
-def _try_to_lock(path, answer):
-    try:
-        with rundir.RunDirectory(path=path).lock("--resume"):
-            answer.send("held")
-    except UsageError as error:
-        answer.send(str(error))
+LOCK_IT = """
+import pathlib, sys
+from bench.errors import UsageError
+from bench.record import rundir
+try:
+    with rundir.RunDirectory(path=pathlib.Path(sys.argv[1])).lock("--resume"):
+        print("held")
+except UsageError as error:
+    print(error)
+"""
 
 
 def test_two_processes_cannot_share_a_run(tmp_path):
     run = rundir.create(tmp_path / "run", {})
-    spawn = multiprocessing.get_context("spawn")
 
     def ask_another_process():
-        here, there = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=_try_to_lock, args=(run.path, there))
-        process.start()
-        answer = here.recv()
-        process.join()
-        return answer
+        command = [sys.executable, "-c", LOCK_IT, str(run.path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
     with run.lock():
         message = f"--resume: another process is measuring into {run.path}; wait for it, or name another folder"
