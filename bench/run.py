@@ -6,39 +6,42 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from bench import host
+from bench import about, host
 from bench.devices.environment import default_cache, timer_of
 from bench.errors import UsageError
-from bench.events import Listener, RunStarted
-from bench.executors.base import Executor
+from bench.events import Listener
 from bench.executors.local import LocalExecutor
-from bench.executors.selection import select
-from bench.measure import messages
-from bench.measure.link import CAN_FORK
+from bench.executors.selection import ALL, select
 from bench.measure.tally import Conditions, Tally, unfitting_rows
-from bench.measure.visit import Visit, Visited
+from bench.passes import Passes
 from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
 from bench.plan.cost import Cost, estimate
 from bench.plan.sweep import Expansion, Sweep, expand, shard
-from bench.plan.visits import order
 from bench.record import frames, rundir
-from bench.record.journal import Journal, read
 from bench.record.rundir import RunDirectory
-from bench.stats.stopping import Stopping
-from reports import render, style
+from reports import render
+from reports.schema import ResultRow, Status
 
-_WARMING = ("warm",)
-_CHECKING = ("open", "check", "close")
-_SPAWNED_PASSES = 3
 _UNKNOWN_MEMORY_BYTES = 4 << 30
+
+_ANSWER_IS_NO = frozenset(
+    {
+        Status.FAILED,
+        Status.INCORRECT,
+        Status.INCONSISTENT,
+        Status.IMPLAUSIBLE,
+        Status.OUT_OF_MEMORY,
+        Status.TIMEOUT,
+        Status.CRASHED,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +49,8 @@ class Run:
     """A finished run."""
 
     directory: RunDirectory
-    failed: tuple[tuple[str, str, str], ...] = ()
-    """(implementation, problem, status) of the cells whose failure makes the run's answer "no"."""
+    failed: tuple[ResultRow, ...] = ()
+    """Cells of implementations that were asked for by name and went wrong: they make the run's answer "no"."""
 
     @property
     def path(self) -> Path:
@@ -73,6 +76,11 @@ class Plan:
     blocks: tuple[Block, ...]
     cost: Cost
     available_bytes: int
+
+    @property
+    def fitting(self) -> tuple[Block, ...]:
+        """The blocks that fit in memory."""
+        return tuple(block for block, need in zip(self.blocks, self.cost.needs, strict=True) if need.fits)
 
 
 def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = ()) -> Plan:
@@ -132,11 +140,15 @@ def run(
     >>> run(load_preset("quick").sweep).results  # doctest: +SKIP
     """
     settings = settings or Settings()
+    settings = replace(settings, threads=settings.threads or host.available_cores())
     planned = plan(sweep, settings)
     now = datetime.now(UTC)
     path = out or rundir.default_path(now)
     was_there = path.exists()
-    directory = rundir.create(path, _info(sweep, settings, planned, command, now))
+    info = about.asked(
+        sweep, settings, blocks=planned.blocks, left_out=planned.expansion.left_out, command=command, now=now
+    )
+    directory = rundir.create(path, info)
     try:
         return _measure(directory, sweep, settings, planned, listener or Listener())
     except UsageError:
@@ -161,50 +173,49 @@ def resume(path: Path, listener: Listener | None = None) -> Run:
 
 def _measure(directory: RunDirectory, sweep: Sweep, settings: Settings, planned: Plan, listener: Listener) -> Run:
     began = time.perf_counter()
-    settings = replace(settings, threads=settings.threads or host.available_cores())
     with directory.lock(), _executor(directory, sweep, settings, listener) as executor:
         table = executor.table()
         if table.device_problem is not None:
             raise UsageError("--device", f"{sweep.device} cannot be used ({table.device_problem})", "use --device cpu")
         names = select(table.rows, settings)
-        measuring = _Measuring(
+        planned = replace(planned, blocks=tuple(replace(block, names=names) for block in planned.blocks))
+        conditions = Conditions(
+            run_id=directory.info()["run_id"],
+            reference=settings.reference,
+            timer=timer_of(sweep.device),
+            cache=settings.cache or default_cache(sweep.device),
+            threads=table.threads,
+        )
+        directory.update(**about.answered(table))
+        passes = Passes(
             directory=directory,
             settings=settings,
-            conditions=Conditions(
-                run_id=directory.info()["run_id"],
-                reference=settings.reference,
-                timer=timer_of(sweep.device),
-                cache=settings.cache or default_cache(sweep.device),
-                threads=table.threads,
-            ),
+            conditions=conditions,
             table=table,
-            blocks=tuple(replace(block, names=names) for block in planned.blocks),
-            planned=planned,
+            blocks=planned.fitting,
             listener=listener,
         )
-        directory.update(**measuring.facts())
-        tallies = measuring.passes(executor)
-    rows = measuring.write(tallies)
-    reported = time.perf_counter()
-    starting_s = getattr(executor, "starting_s", 0.0)
-    _finish(directory, measuring, began=began, starting_s=starting_s, reporting_s=0.0)
+        tallies = passes.make(executor)
+    rows = _rows(planned, tallies, conditions)
+    frames.write(directory.path, rows, (sample for tally in tallies for sample in tally.samples(conditions.run_id)))
+    measured_s = time.perf_counter() - began
+    _finish(directory, about.cost(passes.spent, wall_s=measured_s, starting_s=executor.starting_s, reporting_s=0.0))
     _report(directory)
-    _finish(directory, measuring, began=began, starting_s=starting_s, reporting_s=time.perf_counter() - reported)
+    wall_s = time.perf_counter() - began
+    cost = about.cost(passes.spent, wall_s=wall_s, starting_s=executor.starting_s, reporting_s=wall_s - measured_s)
+    directory.update(cost=cost)
     listener.run_ended(directory.path)
-    asked = set(settings.impl) - {"all"}
-    return Run(directory=directory, failed=tuple(row for row in rows if row[0] in asked and row[2] in _ANSWER_IS_NO))
-
-
-_ANSWER_IS_NO = frozenset({"failed", "incorrect", "inconsistent", "implausible", "out_of_memory", "timeout", "crashed"})
+    asked = {name for name in settings.impl if name != ALL}
+    failed = (row for row in rows if row.implementation in asked and row.status in _ANSWER_IS_NO)
+    return Run(directory=directory, failed=tuple(failed))
 
 
 @contextmanager
 def _executor(directory: RunDirectory, sweep: Sweep, settings: Settings, listener: Listener) -> Iterator[LocalExecutor]:
-    assert settings.threads is not None
     with (directory.path / "worker.log").open("ab") as log:
         executor = LocalExecutor(
             device=sweep.device,
-            threads=settings.threads,
+            threads=settings.threads or host.available_cores(),
             plugins=settings.plugins,
             seed=settings.seed,
             listener=listener,
@@ -216,185 +227,25 @@ def _executor(directory: RunDirectory, sweep: Sweep, settings: Settings, listene
             executor.close()
 
 
-@dataclass(kw_only=True)
-class _Measuring:
-    """The passes of one run and what they are made with."""
-
-    directory: RunDirectory
-    settings: Settings
-    conditions: Conditions
-    table: messages.Loaded
-    blocks: tuple[Block, ...]
-    planned: Plan
-    listener: Listener
-    spent: dict[str, float] = field(default_factory=dict)
-    """Seconds of visits by phase."""
-
-    def facts(self) -> dict[str, Any]:
-        """Give what a worker told, for run.json."""
-        own = [row.name for row in self.table.rows]
-        return {
-            "threads": self.table.threads,
-            "clock": {"resolution_s": self.table.resolution_s, "empty_call_s": self.table.empty_call_s},
-            "implementations": [
-                {
-                    "name": row.name,
-                    "place": row.place,
-                    "origin": row.origin,
-                    "devices": row.devices,
-                    "refusal": row.unavailable,
-                }
-                for row in self.table.rows
-            ],
-            "colours": style.assign(own),
-        }
-
-    def passes(self, executor: Executor) -> list[Tally]:
-        """Make pass after pass until every block is done."""
-        tallies = self._tallies()
-        for visited in self._journaled():
-            tallies[visited.key].feed(visited)
-            self._count(visited)
-        self.listener.run_started(
-            RunStarted(
-                path=self.directory.path,
-                problems=len(tallies),
-                implementations=self.blocks[0].names,
-                visits=len(tallies) * self.settings.passes,
-                budget_s=self.settings.budget_s,
-            )
-        )
-        with Journal(self.directory.journal_path, self.listener.warned) as journal:
-            for pass_ in range(self.settings.passes):
-                self._make_pass(pass_, tallies, executor, journal)
-        return list(tallies.values())
-
-    def _tallies(self) -> dict[str, Tally]:
-        least = 6 if CAN_FORK else _SPAWNED_PASSES
-        stopping = Stopping(
-            precision=self.settings.precision_percent / 100,
-            least_passes=min(least, self.settings.passes),
-            most_passes=self.settings.passes,
-        )
-        slow = [row.name for row in self.table.rows if row.slow_start]
-        fits = {need.key for need in self.planned.cost.needs if need.fits}
-        return {block.key: Tally(block, slow, stopping) for block in self.blocks if block.key in fits}
-
-    def _journaled(self) -> list[Visited]:
-        if not self.directory.journal_path.exists():
-            return []
-        return [Visited.from_dict(record) for record in read(self.directory.journal_path, self.listener.warned)]
-
-    def _make_pass(self, pass_: int, tallies: dict[str, Tally], executor: Executor, journal: Journal) -> None:
-        open_ = [
-            key
-            for key, tally in tallies.items()
-            if tally.passes <= pass_ and not self._is_done(tally, tallies.values())
-        ]
-        names = {name for key in open_ for name in tallies[key].names_for(pass_)}
-        if not open_ or not names:
-            return
-        self.listener.pass_started(pass_, len(open_))
-        launch = executor.begin_pass(sorted(names | {self.settings.reference}))
-        for key in order(open_, pass_, self.settings.seed):
-            visited = executor.visit(self._visit(tallies[key], pass_, launch, len(tallies)))
-            journal.append(visited.to_dict())
-            tallies[key].feed(visited)
-            self._count(visited)
-            self._tell(visited, tallies[key])
-
-    def _is_done(self, tally: Tally, all_: Sequence[Tally] | Any) -> bool:
-        used = sum(self.spent.values())
-        a_pass = used / max(1, max(one.passes for one in all_))
-        return tally.is_done(self.settings.reference, budget_is_spent=used + a_pass > self.settings.budget_s)
-
-    def _visit(self, tally: Tally, pass_: int, launch: int, open_blocks: int) -> Visit:
-        return Visit(
-            problem=tally.block.problem,
-            names=tally.names_for(pass_),
-            reference=self.settings.reference,
-            pass_=pass_,
-            launch=launch,
-            seed=self.settings.seed,
-            cold=self.conditions.cache == "cold",
-            share_s=self.settings.budget_s / (self.settings.passes * open_blocks),
-            clock_s=2 * self.table.resolution_s,
-            timeout_s=self.settings.cell_timeout_s,
-            weighs=tally.passes == 0,
-        )
-
-    def _count(self, visited: Visited) -> None:
-        for phase, seconds in visited.seconds.items():
-            self.spent[phase] = self.spent.get(phase, 0.0) + seconds
-
-    def _tell(self, visited: Visited, tally: Tally) -> None:
-        for name, cell in visited.cells.items():
-            if cell.status != "ok":
-                self.listener.cell_left(visited.key, name, cell.status, cell.reason or "")
-        self.listener.visit_ended(visited.pass_, visited.key)
-        if tally.passes >= self.settings.passes:
-            self.listener.block_closed(visited.key, tally.passes)
-
-    def write(self, tallies: Sequence[Tally]) -> list[tuple[str, str, str]]:
-        """Write the frames; give every cell's (implementation, problem, status)."""
-        by_key = {tally.block.key: tally for tally in tallies}
-        needs = {need.key: need.needed_bytes for need in self.planned.cost.needs}
-        rows = []
-        for block in self.blocks:
-            tally = by_key.get(block.key)
-            rows += (
-                tally.results(self.conditions)
-                if tally is not None
-                else unfitting_rows(block, needs[block.key], self.planned.available_bytes, self.conditions)
-            )
-        samples = (sample for tally in tallies for sample in tally.samples(self.conditions.run_id))
-        frames.write(self.directory.path, rows, samples)
-        return [(row.implementation, f"N{row.N}-C{row.C}-H{row.H}-W{row.W}-G{row.G}", row.status) for row in rows]
+def _rows(planned: Plan, tallies: Sequence[Tally], conditions: Conditions) -> list[ResultRow]:
+    """Make every block's rows in the sweep's order: those of its visits, or why there was none."""
+    of = {tally.block.key: tally for tally in tallies}
+    rows: list[ResultRow] = []
+    for block, need in zip(planned.blocks, planned.cost.needs, strict=True):
+        if need.fits:
+            rows += of[block.key].results(conditions)
+        else:
+            rows += unfitting_rows(block, need.needed_bytes, planned.available_bytes, conditions)
+    return rows
 
 
-def _info(sweep: Sweep, settings: Settings, planned: Plan, command: Sequence[str], now: datetime) -> dict[str, Any]:
-    facts = host.facts()
-    return {
-        "run_id": f"{now:%Y%m%dT%H%M%S}-{now.microsecond:06d}",
-        "command": list(command),
-        "started": now.isoformat(timespec="seconds"),
-        "finished": None,
-        "seed": settings.seed,
-        "sweep": sweep.to_dict(),
-        "settings": settings.to_dict(),
-        "left_out": [
-            {"reason": left.reason, "count": left.count, "example": left.example} for left in planned.expansion.left_out
-        ],
-        "problems": [{"key": block.key, "count": block.count, "source": block.source} for block in planned.blocks],
-        "warnings": host.warnings(facts),
-        **facts,
-    }
-
-
-def _finish(
-    directory: RunDirectory, measuring: _Measuring, *, began: float, starting_s: float, reporting_s: float
-) -> None:
-    wall_s = time.perf_counter() - began
-    spent = measuring.spent
-    cost = {
-        "wall_s": wall_s,
-        "measuring_s": spent.get("measure", 0.0),
-        "warming_s": sum(spent.get(phase, 0.0) for phase in _WARMING),
-        "checking_s": sum(spent.get(phase, 0.0) for phase in _CHECKING),
-        "first_calls_s": spent.get("first call", 0.0),
-        "memory_s": spent.get("memory", 0.0),
-        "starting_s": starting_s,
-        "reporting_s": reporting_s,
-    }
-    useful = sum(cost[name] for name in ("measuring_s", "warming_s", "first_calls_s", "memory_s"))
-    info = directory.info()
+def _finish(directory: RunDirectory, cost: dict[str, float]) -> None:
+    load = directory.info().get("load", {})
     directory.update(
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        load={**info.get("load", {}), "after": host.load()},
-        cost={**cost, "harness_fraction": max(0.0, 1 - useful / wall_s) if wall_s else None},
+        finished=datetime.now(UTC).isoformat(timespec="seconds"), load=load | {"after": host.load()}, cost=cost
     )
 
 
 def _report(directory: RunDirectory) -> None:
-    read_back = frames.read(directory.path)
-    render.render(read_back.results, read_back.samples, directory.info(), formats=("html", "md"), out=directory.path)
+    written = frames.read(directory.path)
+    render.render(written.results, written.samples, directory.info(), formats=("html", "md"), out=directory.path)

@@ -71,7 +71,7 @@ def group_norm(
     *,
     activation: str = "none",
 ) -> Tensor:
-    """Normalise x (N, C, ...) by code compiled for these very sizes, types and number of threads."""
+    """Normalize x (N, C, ...) by code compiled for these very sizes, types and number of threads."""
     compiled = _for_problem(
         _form(x),
         _form(weight),

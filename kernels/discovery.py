@@ -235,7 +235,7 @@ def _named_kernels() -> Iterator[None]:
 class _Redirect(MetaPathFinder, Loader):
     """Answers an import of ``kernels`` or what is below it with this package's own module."""
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 (the import system's signature)
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         if not f"{fullname}.".startswith("kernels."):
             return None
         own = importlib.import_module(_PACKAGE + fullname.removeprefix("kernels"))

@@ -1,4 +1,4 @@
-"""The row ``naive``: reshape, mean, variance, normalise, as a textbook writes it."""
+"""The row ``naive``: reshape, mean, variance, normalize, as a textbook writes it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def group_norm(
     *,
     activation: str = "none",
 ) -> Tensor:
-    """Normalise x (N, C, ...), by the formulas of Wu and He, "Group Normalization" (2018), in float32 or wider."""
+    """Normalize x (N, C, ...), by the formulas of Wu and He, "Group Normalization" (2018), in float32 or wider."""
     N, C, *space = x.shape
     # In bfloat16 a mean of 40,960 elements would have 8 bits, and so would each step after it.
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     groups = wide.reshape(N, num_groups, C // num_groups, *space)
     axes = tuple(range(2, groups.ndim))
-    centred = groups - groups.mean(axes, keepdim=True)
-    variance = centred.square().mean(axes, keepdim=True)
-    y = (centred * torch.rsqrt(variance + eps)).reshape(x.shape)
+    centered = groups - groups.mean(axes, keepdim=True)
+    variance = centered.square().mean(axes, keepdim=True)
+    y = (centered * torch.rsqrt(variance + eps)).reshape(x.shape)
     channel = (1, C, *(1 for _ in space))
     if weight is not None:
         y = y * weight.reshape(channel)

@@ -33,7 +33,7 @@ def group_norm(
     *,
     activation: str = "none",
 ) -> Tensor:
-    """Normalise x (N, C, ...) as torch does; on CUDA, torch before 2.14 answers channels_last with contiguous."""
+    """Normalize x (N, C, ...) as torch does; on CUDA, torch before 2.14 answers channels_last with contiguous."""
     y = functional.group_norm(x, num_groups, weight, bias, eps)
     if activation == "none":
         return y

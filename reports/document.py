@@ -1,14 +1,28 @@
-"""What a report says, whatever its form: the records that ``sections`` fills and ``forms`` write down."""
+"""What a report is about and what it says, whatever its form: records that ``compose`` fills and ``forms`` write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from .style import Look
 from .tables import Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What a report is about."""
+
+    cells: pd.DataFrame
+    """Of ``views.cells``."""
+    samples: pd.DataFrame
+    infos: tuple[Mapping[str, Any], ...]
+    """One ``run.json`` a run."""
+    looks: Mapping[str, Look]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

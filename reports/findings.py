@@ -44,7 +44,7 @@ def bytes_time(points: pd.DataFrame) -> str:
     known = points[points["roofline_fraction"].notna()]
     if known.empty:
         return f"Time against bytes moved for {plural(len(points), 'cell')}; no plain copy was timed beside them."
-    best = known.loc[known["roofline_fraction"].idxmax()]
+    best = _largest(known, "roofline_fraction")
     return (
         f"Time against bytes moved: {best['implementation']} comes nearest to a plain copy,"
         f" at {percent(best['roofline_fraction'])} of its speed on {best['problem']}."
@@ -56,12 +56,13 @@ def memory(memory: pd.DataFrame) -> str:
     known = memory[memory["extra_bytes"].notna()]
     if known.empty:
         return "Memory beyond inputs and outputs was not measured."
-    most = known.loc[known["extra_bytes"].idxmax()]
+    most = _largest(known, "extra_bytes")
     largest = known.groupby("implementation")["extra_bytes"].max()
+    least = f"never {'need' if (largest == largest.min()).sum() > 1 else 'needs'} more than {byte_count(largest.min())}"
     leanest = [str(name) for name in largest.index[largest == largest.min()]]
     return (
-        f"Memory beyond inputs and outputs: {listed(leanest)} never {'need' if len(leanest) > 1 else 'needs'} more than"
-        f" {byte_count(largest.min())}; {most['implementation']} needs {byte_count(most['extra_bytes'])} on {most['problem']}."
+        f"Memory beyond inputs and outputs: {listed(leanest)} {least};"
+        f" {most['implementation']} needs {byte_count(most['extra_bytes'])} on {most['problem']}."
     )
 
 
@@ -72,7 +73,7 @@ def error(errors: pd.DataFrame) -> str:
     tail = f" {listed(wrong)} gave wrong results." if wrong else ""
     if right.empty:
         return f"No right cell has an error to show.{tail}"
-    worst = right.loc[right["error_ulp"].idxmax()]
+    worst = _largest(right, "error_ulp")
     return (
         f"Error against time: the largest error of a right cell is {ulp(worst['error_ulp'])},"
         f" by {worst['implementation']} on {worst['problem']}.{tail}"
@@ -84,3 +85,7 @@ def stability(dots: pd.DataFrame, problem: str, floor: float | None) -> str:
     passes = int(dots["pass"].nunique())
     noise = "" if is_null(floor) else f"; two copies of the reference differ by up to {percent(floor)}"
     return f"Every timed round on {problem}: {plural(len(dots), 'round')} in {passes} columns, one a pass{noise}."
+
+
+def _largest(frame: pd.DataFrame, column: str) -> pd.Series:
+    return frame.sort_values(column, ascending=False, kind="stable").iloc[0]

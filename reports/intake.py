@@ -59,7 +59,7 @@ def _typed(frame: pd.DataFrame, column: Column) -> pd.Series:
             raise FrameError(f"column {column.name} is missing; a frame of this kind cannot be without it")
         return pd.Series(None, index=frame.index, dtype=_PANDAS_TYPE[column.kind])
     try:
-        return frame[column.name].astype(_PANDAS_TYPE[column.kind])
+        return pd.Series(frame[column.name], dtype=_PANDAS_TYPE[column.kind])
     except (TypeError, ValueError) as error:
         kind = column.kind.__name__
         raise FrameError(f"column {column.name} does not hold {kind} values: {' '.join(str(error).split())}") from error

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from . import intake
+from .compose import compose
 from .document import Document
 from .forms import html, latex, markdown, tabular
 from .schema import ResultRow, SampleRow
-from .sections import compose
 
 Info = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .quantities import is_null, listed, percent, plural, ratio
 from .schema import Status
-from .views import answer_counts, noise_floors, timed, winners
+from .views import answer_counts, noise_floors, records, timed, winners
 
 
 def answer(cells: pd.DataFrame) -> tuple[str, str, str]:
@@ -25,7 +25,8 @@ def _who(cells: pd.DataFrame) -> str:
         return f"No implementation has a figure on {'the' if len(ranks) == 1 else 'any of the'} {problems}."
     names = timed(cells)["implementation"].unique()
     if len(names) == 1:
-        return f"Only {names[0]} has figures, on {plural(int(ranks['leader'].notna().sum()), 'problem')}; nothing to compare it with."
+        measured = plural(int(ranks["leader"].notna().sum()), "problem")
+        return f"Only {names[0]} has figures, on {measured}; there is nothing to compare it with."
     wins = ranks["winner"].value_counts()
     told = [
         f"{name}{' is fastest' if place == 0 else ''} on {number}" for place, (name, number) in enumerate(wins.items())
@@ -47,7 +48,7 @@ def _by_how_much(cells: pd.DataFrame) -> str:
     if others.empty:
         return "There is no speed-up to tell, because nothing was measured beside the reference."
     ranked = others.sort_values(["wins", "speedup"], ascending=False)
-    sentences = [_ratio_words(row) for row in ranked.head(2).to_dict("records")]
+    sentences = [_ratio_words(row) for row in records(ranked.head(2))]
     name = references[0] if len(references) else "the reference"
     return f"Against {name}, {'; '.join(sentences)} (geometric means over problems)."
 
@@ -86,8 +87,10 @@ def without_agreement(cells: pd.DataFrame) -> str:
     bad = cells[~cells["status"].isin(list(harmless))]
     if bad.empty:
         return ""
-    told = bad.groupby(["implementation", "status"]).size()
-    return listed([f"{name} {_verb(status)} on {plural(number, 'problem')}" for (name, status), number in told.items()])
+    told = records(bad.groupby(["implementation", "status"], as_index=False).agg(count=("problem", "size")))
+    return listed(
+        [f"{one['implementation']} {_verb(one['status'])} on {plural(one['count'], 'problem')}" for one in told]
+    )
 
 
 def _verb(status: Any) -> str:

@@ -6,12 +6,12 @@ import pandas as pd
 
 from .quantities import TIMES, qualifiers
 from .schema import PROBLEM_COLUMNS
-from .views import common_columns, timed
+from .views import common_columns, records, timed
 
 AXES = {"N": "batch N", "C": "channels C", "H·W": f"positions H{TIMES}W", "G": "groups G"}
 """Axis to its name on paper."""
 
-_HELD = {
+_HELD: dict[str, list[tuple[str, ...]]] = {
     "N": [("C", "H", "W", "G")],
     # Models hold the number of groups, or their size, as channels grow.
     "C": [("N", "H", "W", "G"), ("N", "H", "W", "C/G")],
@@ -45,10 +45,10 @@ def _slices(rows: pd.DataFrame, held: tuple[str, ...], common: set[str]) -> list
     for _, part in rows.groupby(["run_id", *held, *_OTHER], sort=False, dropna=False):
         if part["value"].nunique() < 2:
             continue
-        first = part.iloc[0].to_dict()
+        first = records(part.head(1))[0]
         words = [*(f"{name}={first[name]}" for name in held), qualifiers(first, common)]
         words += [str(first["run_id"])] if many_runs else []
         # One point for a value: of two maps with as many positions (32×128 and 64×64) the first is drawn.
-        part = part.drop_duplicates(["value", "implementation"])
-        parts.append(part.assign(slice=" ".join(word for word in words if word)).sort_values("value", kind="stable"))
+        single = part.drop_duplicates(["value", "implementation"])
+        parts.append(single.assign(slice=" ".join(word for word in words if word)).sort_values("value", kind="stable"))
     return parts

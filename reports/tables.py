@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import quantities as q
 from .schema import Status
-from .views import implementations
+from .views import implementations, records
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ Writer = Callable[[Any], str]
 
 def of_frame(caption: str, frame: pd.DataFrame, written: Mapping[str, tuple[str, Writer | None]]) -> Table:
     """Make a table of some columns of a frame: column → (heading, how a value is written; None for text)."""
-    rows = [tuple(_entry(row[name], write) for name, (_, write) in written.items()) for row in frame.to_dict("records")]
+    rows = [tuple(_entry(row[name], write) for name, (_, write) in written.items()) for row in records(frame)]
     return Table(
         caption=caption,
         columns=tuple(heading for heading, _ in written.values()),
@@ -71,7 +71,7 @@ def crossed(
 ) -> Table:
     """Make a table problem × implementation; ``write`` turns a row of the frame into the cell."""
     names = order or list(dict.fromkeys(frame["implementation"]))
-    written = {(row["problem"], row["implementation"]): write(row) for row in frame.to_dict("records")}
+    written = {(row["problem"], row["implementation"]): write(row) for row in records(frame)}
     absent = Entry(text=q.NULL, mark="not part of this run")
     rows = [
         (Entry(text=problem), *(written.get((problem, name), absent) for name in names))

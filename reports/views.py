@@ -21,6 +21,7 @@ MUCH = 1.5
 
 NO_CLEAR_WINNER = "no clear winner"
 
+_SPEEDUP = ("speedup", "speedup_low", "speedup_high")
 _SHAPE_COLUMNS = ("N", "C", "H", "W", "G")
 
 
@@ -30,12 +31,10 @@ def common_columns(results: pd.DataFrame) -> set[str]:
 
 
 def cells(results: pd.DataFrame, reference: str = "native") -> pd.DataFrame:
-    """Add ``problem`` (its label, with the run where there are several) and ``is_reference``; smallest problem first."""
+    """Add ``problem`` (its label, with the run where there are several) and ``is_reference``; small problems first."""
     common = common_columns(results)
     many_runs = results["run_id"].nunique() > 1
-    labels = [
-        problem_label(row, common) + (f" · {row['run_id']}" if many_runs else "") for row in results.to_dict("records")
-    ]
+    labels = [problem_label(row, common) + (f" · {row['run_id']}" if many_runs else "") for row in records(results)]
     sizes = results["N"] * results["C"] * results["H"] * results["W"]
     named = results.assign(
         problem=pd.Series(labels, index=results.index, dtype="string"),
@@ -47,6 +46,11 @@ def cells(results: pd.DataFrame, reference: str = "native") -> pd.DataFrame:
         .drop(columns="_size")
         .reset_index(drop=True)
     )
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the rows of a frame as plain mappings from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def implementations(cells: pd.DataFrame) -> list[str]:
@@ -102,7 +106,7 @@ def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
     """Order the rows by what all of them have: the paired speed-up, else the latency; the fastest first."""
     own = rows["is_reference"] & rows["speedup"].isna()
     # The reference is as fast as itself, whether or not the row says so.
-    speedup, low, high = (rows[name].mask(own, 1.0) for name in ("speedup", "speedup_low", "speedup_high"))
+    speedup, low, high = (rows[name].mask(own, 1.0) for name in _SPEEDUP)
     if speedup.isna().any():
         speedup, low, high = 1 / rows["latency_s"], 1 / rows["latency_high_s"], 1 / rows["latency_low_s"]
     return rows.assign(score=speedup, score_low=low, score_high=high).sort_values(
@@ -157,11 +161,10 @@ def speedup_map(cells: pd.DataFrame) -> pd.DataFrame:
     """Give problem × implementation: speed-up with interval, status, ``step`` (-2 … 2) and ``is_winner``."""
     best = winners(cells).set_index("problem")["winner"]
     chosen = cells[
-        ["problem", "implementation", "is_reference", "status", "reason", "latency_s", "speedup"]
-        + ["speedup_low", "speedup_high", "noise_floor"]
+        ["problem", "implementation", "is_reference", "status", "reason", "latency_s", *_SPEEDUP, "noise_floor"]
     ]
     return chosen.assign(
-        step=[_step(row) for row in chosen.to_dict("records")],
+        step=pd.Series([_step(row) for row in records(chosen)], index=chosen.index, dtype="Int64"),
         is_winner=(chosen["problem"].map(best) == chosen["implementation"]).fillna(value=False).astype(bool),
     )
 
@@ -233,15 +236,12 @@ def noise_floors(cells: pd.DataFrame) -> pd.DataFrame:
     return rows[[*names, "outliers"]].sort_index()
 
 
-def rounds(cells: pd.DataFrame, samples: pd.DataFrame, problem: str) -> pd.DataFrame:
-    """Give every timed batch of one problem's ranked cells: ``implementation``, ``pass``, ``round``, ``call_s``.
+def rounds(rows: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Give every timed batch of the cells ``rows``: ``implementation``, ``pass``, ``round``, ``call_s``.
 
-    Twin and plain copies, whose names begin with ``@``, stay out.
+    Twin and plain copies, whose names begin with ``@``, have no row and stay out.
     """
-    wanted = timed(cells)
-    wanted = wanted.loc[wanted["problem"] == problem, [*KEY_COLUMNS, "problem"]]
-    joined = samples.merge(wanted, on=list(KEY_COLUMNS), how="inner")
+    joined = samples.merge(rows[list(KEY_COLUMNS)], on=list(KEY_COLUMNS), how="inner")
     joined = joined.assign(call_s=joined["seconds"] / joined["calls"].astype(float))
-    return joined.sort_values(["pass", "round", "position"], kind="stable")[
-        ["implementation", "pass", "round", "call_s"]
-    ].reset_index(drop=True)
+    names = ["implementation", "pass", "round", "call_s"]
+    return joined.sort_values(["pass", "round", "position"], kind="stable")[names].reset_index(drop=True)

@@ -30,6 +30,7 @@ app.command("report", epilog="Example: gnbench report runs/2026-11-24T201328 --f
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
 
 _INTERRUPTED = 130
+_EXPECTED = (UsageError, TyperException)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,20 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(status or ExitStatus.DONE)
     except typer.Exit as ended:
         return ended.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return _say("interrupted", _INTERRUPTED)
-    except BrokenPipeError:  # as with | head
-        sys.stdout = None  # type: ignore[assignment]  # nothing more can be flushed there
-        return ExitStatus.DONE
-    except TyperException as error:
-        return _say(f"{error.format_message()}; see --help", ExitStatus.USAGE)
-    except UsageError as error:
-        return _say(str(error), ExitStatus.USAGE)
     except Exception as error:
-        if os.environ.get("GNBENCH_DEBUG") == "1":
+        if os.environ.get("GNBENCH_DEBUG") == "1" and not isinstance(error, _EXPECTED):
             raise
-        message = f"{type(error).__name__}: {error}; this is a fault of gnbench's own, GNBENCH_DEBUG=1 shows where"
-        return _say(message, ExitStatus.USAGE)
+        return _say(_message(error), ExitStatus.USAGE)
+    except KeyboardInterrupt:
+        return _say("interrupted; a run that had begun goes on with 'gnbench run --resume RUN'", _INTERRUPTED)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, TyperException):
+        return f"{error.format_message()}; see --help"
+    if isinstance(error, UsageError):
+        return str(error)
+    return f"{type(error).__name__}: {error}; this is a fault of gnbench's own, GNBENCH_DEBUG=1 shows where"
 
 
 def _say(message: str, status: int) -> int:

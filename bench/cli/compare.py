@@ -25,9 +25,8 @@ def compare(base: Base, head: Head, json: opt.AsJson = False) -> int:
     from reports.forms.terminal import comparison
     from reports.schema import ComparisonRow, columns, to_record
 
-    directories = [open_run(path, argument) for path, argument in ((base, "BASE"), (head, "HEAD"))]
-    read = [frames.read(directory.path) for directory in directories]
-    found = compared(*read, *(directory.info() for directory in directories))
+    one, other = open_run(base, "BASE"), open_run(head, "HEAD")
+    found = compared(frames.read(one.path), frames.read(other.path), one.info(), other.info())
     frame = pd.DataFrame([to_record(row) for row in found.rows], columns=list(columns(ComparisonRow)))
     if json:
         document({"differences": list(found.differences), "cells": frame_records(frame)})

@@ -95,7 +95,9 @@ def configured(
 
     if preset is not None and config is not None:
         raise UsageError("--preset", "is given together with --config", "give one of them")
-    given = {name: READERS[name](text, _AXIS_FLAGS[name]) for name, text in axes.items() if text is not None}
+    given: dict[str, Any] = {
+        name: READERS[name](text, _AXIS_FLAGS[name]) for name, text in axes.items() if text is not None
+    }
     base = load_config(config) if config is not None else load_preset(preset or "quick")
     own_sweep = preset is None and config is None and all(name in given for name in _SHAPE)
     sweep = Sweep(entries=(Axes(**given),)) if own_sweep else base.sweep.override(**given)

@@ -153,6 +153,6 @@ def _show(ended: Run, *, as_json: bool) -> int:
     else:
         console().print(summary(ended.results, info))
         console().print(f"report: {ended.directory.report_path}", soft_wrap=True)
-    for implementation, problem, status in ended.failed:
-        to_error(f"{implementation} on {problem}: {status}")
+    for row in ended.failed:
+        to_error(f"{row.implementation} on N{row.N}-C{row.C}-H{row.H}-W{row.W}-G{row.G}: {row.status}: {row.reason}")
     return ExitStatus.ANSWER_IS_NO if ended.failed else ExitStatus.DONE

@@ -71,7 +71,7 @@ class CpuDevice:
             self._evicting = torch.empty(2 * last_level_cache_bytes() // 4)
         self._evicting.add_(1.0)
 
-    def host_seconds(self, call: Call) -> float | None:  # noqa: ARG002 - the host's clock is this device's own
+    def host_seconds(self, call: Call) -> float | None:
         """Give None: ``time`` is already the host's."""
         return None
 

@@ -95,7 +95,7 @@ class CudaDevice:
         del output
         return peak - before
 
-    def fresh_output_seconds(self, call: Call) -> float | None:  # noqa: ARG002 - the caching allocator maps once
+    def fresh_output_seconds(self, call: Call) -> float | None:
         """Give None: device memory is not page-faulted."""
         return None
 

@@ -58,7 +58,7 @@ def native(
     return F.relu(y) if activation == "relu" else y
 
 
-def copying(problem: Problem, inputs: Inputs) -> Call:
+def copying(inputs: Inputs) -> Call:
     """Move the problem's bytes and nothing else, into memory that exists: x to y; backward, x and dy to dx."""
     target = torch.empty_like(inputs.x)
     if inputs.dy is not None:
@@ -66,7 +66,7 @@ def copying(problem: Problem, inputs: Inputs) -> Call:
     return partial(target.copy_, inputs.x)
 
 
-def cloning(problem: Problem, inputs: Inputs) -> Call:  # noqa: ARG001 - the same shape as ``copying``
+def cloning(inputs: Inputs) -> Call:
     """Move the same bytes into memory that the call allocates."""
     if inputs.dy is not None:
         return partial(torch.add, inputs.x, inputs.dy)

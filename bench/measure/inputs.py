@@ -29,24 +29,29 @@ class Inputs:
 
     def copy(self, placement: random.Random) -> Inputs:
         """Copy everything to fresh memory."""
-        return Inputs(**{name: _placed(value, placement) for name, value in self._items()})
+        return Inputs(
+            x=_placed(self.x, placement),
+            weight=None if self.weight is None else _placed(self.weight, placement),
+            bias=None if self.bias is None else _placed(self.bias, placement),
+            dy=None if self.dy is None else _placed(self.dy, placement),
+        )
 
     def equal(self, other: Inputs) -> bool:
         """Say whether every bit is the same."""
         return all(
             mine is None or bits_equal(mine, theirs)
-            for (_, mine), (_, theirs) in zip(self._items(), other._items(), strict=True)
-            if theirs is not None
+            for mine, theirs in zip(self.tensors(), other.tensors(), strict=True)
         )
 
     def restore(self, other: Inputs) -> None:
         """Take the other's values into this memory."""
-        for (_, mine), (_, theirs) in zip(self._items(), other._items(), strict=True):
+        for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
             if mine is not None and theirs is not None:
                 mine.copy_(theirs)
 
-    def _items(self) -> list[tuple[str, Tensor | None]]:
-        return [("x", self.x), ("weight", self.weight), ("bias", self.bias), ("dy", self.dy)]
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """Give x, weight, bias and dy."""
+        return (self.x, self.weight, self.bias, self.dy)
 
 
 def make_inputs(problem: Problem, seed: int) -> Inputs:
@@ -71,13 +76,11 @@ def make_inputs(problem: Problem, seed: int) -> Inputs:
     return Inputs(x=x, weight=weight, bias=bias, dy=dy)
 
 
-def _placed(value: Tensor | None, placement: random.Random) -> Tensor | None:
+def _placed(value: Tensor, placement: random.Random) -> Tensor:
     """Copy to memory that begins a random number of cache lines, up to a page, into its own allocation.
 
     Where a tensor begins within a page moves a figure by tens of per cent (docs/method.md), so it is drawn anew.
     """
-    if value is None:
-        return None
     items_a_line = _LINE_BYTES // value.element_size()
     offset = placement.randrange(_PAGE_BYTES // _LINE_BYTES) * items_a_line
     memory = torch.empty(value.numel() + offset, dtype=value.dtype, device=value.device)

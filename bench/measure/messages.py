@@ -177,7 +177,7 @@ class Weighed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Close:
-    """End the visit: were the inputs left alone?"""
+    """End the visit and ask whether the inputs were left alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

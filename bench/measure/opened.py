@@ -24,7 +24,7 @@ from bench.plan.problem import Problem
 from reports.schema import Status
 
 VARIANTS = 2
-"""Rounds alternate between inputs of other contents at other addresses, so that an answer kept from the last round is seen."""
+"""Rounds alternate between inputs of other contents at other addresses: an answer kept from the last is seen."""
 
 _STEADY_WITHIN = 0.1
 _STEADY_BATCH_S = 1e-3
@@ -135,10 +135,10 @@ class OpenedBlock:
             status=Status.INCORRECT if wrong else Status.OK,
             reason=wrong,
             first_call_s=first_call_s,
-            error_max_abs=errors and _finite(errors.max_abs),
-            error_max_rel=errors and _finite(errors.max_rel),
-            error_rms=errors and _finite(errors.rms),
-            error_ulp=errors and _finite(errors.ulp),
+            error_max_abs=_finite(errors.max_abs) if errors else None,
+            error_max_rel=_finite(errors.max_rel) if errors else None,
+            error_rms=_finite(errors.rms) if errors else None,
+            error_ulp=_finite(errors.ulp) if errors else None,
             bitwise_equal=self._equals_reference(output),
             output_layout=_layout_of(_tensors(output), self._problem.layout),
         )
@@ -174,8 +174,8 @@ class OpenedBlock:
             if self._reference in self._calls:
                 kernel = self._kernels[self._reference]
                 self._calls[TWIN] = [bind(kernel, self._problem, variant.given) for variant in self._variants]
-            self._calls[COPY] = [copying(self._problem, variant.given) for variant in self._variants]
-            self._calls[CLONE] = [cloning(self._problem, variant.given) for variant in self._variants]
+            self._calls[COPY] = [copying(variant.given) for variant in self._variants]
+            self._calls[CLONE] = [cloning(variant.given) for variant in self._variants]
 
     def warm(self, name: str) -> Warmed:
         """Call in growing batches until two in succession agree within 10 %; give a call's time."""
@@ -230,6 +230,16 @@ class OpenedBlock:
                 for tensor in _tensors(output):
                     tensor.fill_(math.nan)
 
+    def call(self, name: str) -> Call:
+        """Give the call of a checked implementation in its problem's grad mode, for another timer than ours."""
+        call = self._calls[name][0]
+
+        def in_grad_mode() -> Any:
+            with self._grad_mode():
+                return call()
+
+        return in_grad_mode
+
     def weigh(self, name: str) -> Weighed:
         """Measure one call's memory and, where it has a latency, its times that no round can show."""
         call = self._calls[name][0]
@@ -247,8 +257,7 @@ class OpenedBlock:
             )
 
     def _input_bytes(self) -> int:
-        given = self._variants[0].given
-        return sum(tensor.nbytes for tensor in (given.x, given.weight, given.bias, given.dy) if tensor is not None)
+        return sum(tensor.nbytes for tensor in self._variants[0].given.tensors() if tensor is not None)
 
     def close(self) -> dict[str, str]:
         """Look whether the inputs are as they were; if not, find who changes them."""

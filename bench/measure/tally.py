@@ -59,7 +59,7 @@ class Tally:
         self._visits.append(visited)
 
     def names_for(self, pass_: int) -> tuple[str, ...]:
-        """Give the names that take part in a pass: none that has failed, an untimed one once, a slow one every other time."""
+        """Give the names of a pass: none that failed, an untimed one once, a slow one every other time."""
         return tuple(
             name
             for name in self.block.names
@@ -151,10 +151,10 @@ class Tally:
             why = f"{latency.centre:.3g} s a call, where a plain copy of the same bytes takes {copy_s:.3g} s"
             return _row(self.block, conditions, name, status=Status.IMPLAUSIBLE, **(fields | {"reason": why}))
         fields |= self._latency_fields(name, figures, latency, copy_s) | {"noise_floor": floor}
-        if name != conditions.reference:
+        if name == conditions.reference:
+            fields |= {"speedup": 1.0, "speedup_low": 1.0, "speedup_high": 1.0}  # over itself: no estimate
+        else:
             fields |= _interval_fields("speedup", paired.speedup(self._log_ratios(name, conditions.reference)), "")
-        elif figures:
-            fields |= {"speedup": 1.0}
         return _row(self.block, conditions, name, status=status, **fields)
 
     def _latency_fields(

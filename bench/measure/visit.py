@@ -220,13 +220,13 @@ class _Visiting:
                 rounds.drop(batch.name)
             if broken:
                 continue
-            rounds.record([batch.seconds for batch in timed.batches])
+            rounds.record([batch.seconds or 0.0 for batch in timed.batches])
             for position, batch in enumerate(timed.batches):
                 self._record(batch, position)
 
     def _record(self, batch: messages.TimedBatch, position: int) -> None:
         series = self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))
-        series.seconds.append(batch.seconds)
+        series.seconds.append(batch.seconds or 0.0)
         series.positions.append(position)
         for name in ("page_faults", "sm_clock_hz", "throttled"):
             if (value := getattr(batch, name)) is not None:

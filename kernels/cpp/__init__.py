@@ -30,8 +30,8 @@ def _supports(problem: ProblemLike) -> str | None:
 
 @functools.cache
 def _operator() -> Callable[..., Tensor]:
-    torch.ops.load_library(str(build.build(NAMESPACE)))
-    return cast(Callable[..., Tensor], getattr(torch.ops, NAMESPACE).cpp_group_norm.default)
+    torch.ops.load_library(str(build.build(NAMESPACE)))  # type: ignore[no-untyped-call] # torch leaves it so
+    return cast("Callable[..., Tensor]", getattr(torch.ops, NAMESPACE).cpp_group_norm.default)
 
 
 @register("cpp", devices=("cpu",), supports=_supports, unavailable=_unavailable)
@@ -44,5 +44,5 @@ def group_norm(
     *,
     activation: str = "none",
 ) -> Tensor:
-    """Normalise x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be built."""
+    """Normalize x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be built."""
     return _operator()(x, num_groups, weight, bias, eps, _ACTIVATION[activation])

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import sysconfig
-import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
-import filelock
-import platformdirs
 import torch
 from torch.utils import cpp_extension
 
+from .. import cache
+
 SOURCE = Path(__file__).with_name("group_norm.cpp")
+LIBRARY = "group_norm.so"
 
 
 class BuildError(RuntimeError):
@@ -31,11 +28,6 @@ def compiler() -> str | None:
     if named := os.environ.get("CXX"):
         return shutil.which(named)
     return next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
-
-
-def cache_folder() -> Path:
-    """Give the folder of the built libraries: $GNBENCH_CACHE_DIR, else the user's cache folder."""
-    return Path(os.environ.get("GNBENCH_CACHE_DIR") or platformdirs.user_cache_dir("groupnorm-bench")) / "cpp"
 
 
 def build(namespace: str, *, source: Path = SOURCE) -> Path:
@@ -52,15 +44,12 @@ def build(namespace: str, *, source: Path = SOURCE) -> Path:
     if command is None:
         raise BuildError(f"no C++ compiler: {os.environ.get('CXX') or 'g++, clang++ or c++'} is not on PATH")
     flags = _flags(namespace)
-    parts = (source.read_text(), *flags, _version(command), _cpu(), torch.__version__)
-    key = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-    library = cache_folder() / f"group_norm-{key}{sysconfig.get_config_var('SHLIB_SUFFIX') or '.so'}"
-    if not library.exists():
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{library}.lock"):
-            if not library.exists():
-                _compile([command, *flags, str(source), *_linking()], library)
-    return library
+
+    def make(folder: Path) -> None:
+        _compile([command, *flags, str(source), *_linking(), "-o", str(folder / LIBRARY)])
+
+    ingredients = (source.read_text(), *flags, command, _version(command), _cpu(), torch.__version__)
+    return cache.built("cpp", ingredients, make) / LIBRARY
 
 
 def _flags(namespace: str) -> list[str]:
@@ -83,18 +72,15 @@ def _linking() -> list[str]:
     return [*include, f"-L{Path(torch.__file__).parent / 'lib'}", "-ltorch_cpu"]
 
 
-def _compile(command: Sequence[str], library: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        built = Path(folder) / library.name
-        done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"{command[0]} exited with {done.returncode}"]
-            raise BuildError(next((line for line in lines if "error" in line), lines[0]))
-        # A process that looks while we write must see all of it or nothing.
-        built.replace(library)
+def _compile(command: Sequence[str]) -> None:
+    # In English whatever the user speaks, for the word below.
+    english = os.environ | {"LC_ALL": "C"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=english)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{command[0]} exited with {done.returncode}"]
+        raise BuildError(next((line for line in lines if "error:" in line), lines[0]))
 
 
-@cache
 def _version(command: str) -> str:
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0]
@@ -106,4 +92,6 @@ def _cpu() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(next((li for li in lines if li.startswith(word)), "") for word in ("model name", "flags", "Features"))
+    return "\n".join(
+        next((li for li in lines if li.startswith(word)), "") for word in ("model name", "flags", "Features")
+    )

@@ -193,8 +193,8 @@ Moments moments_of_tile(const float* x, int64_t count) {
   }
   float first = total(first0 + first1), second = total(second0 + second1);
   for (; i < count; ++i) {
-    const float centred = x[i] - shift;
-    first += centred, second += centred * centred;
+    const float centered = x[i] - shift;
+    first += centered, second += centered * centered;
   }
   const double n = static_cast<double>(count), rest = first / n;
   return {n, shift + rest, second - first * rest};
@@ -226,7 +226,7 @@ struct Parameters {
 // ---- Contiguous: a group is one run of memory ----
 
 template <typename T, Activation A>
-void normalise_run(const T* x, T* y, int64_t count, const Affine& a, float* room) {
+void normalize_run(const T* x, T* y, int64_t count, const Affine& a, float* room) {
   for (int64_t begin = 0; begin < count; begin += kTile) {
     const int64_t length = std::min(kTile, count - begin);
     const float* from = as_float(x + begin, room, length);
@@ -248,7 +248,7 @@ void contiguous(const T* x, T* y, const Shape& shape, const Parameters& paramete
       for (int64_t d = 0; d < shape.channels(); ++d) {
         const int64_t c = group % shape.G * shape.channels() + d, at = group * elements + d * shape.P;
         const Affine a = affine_of(moments, parameters.eps, parameters.weight[c], parameters.bias[c]);
-        normalise_run<T, A>(x + at, y + at, shape.P, a, room.data());
+        normalize_run<T, A>(x + at, y + at, shape.P, a, room.data());
       }
     }
   });
@@ -272,7 +272,7 @@ void add_rows(const float* x, int64_t rows, int64_t C, float* sum) {
   }
 }
 
-void add_centred_rows(const float* x, int64_t rows, int64_t C, const float* shift, float* first, float* second) {
+void add_centered_rows(const float* x, int64_t rows, int64_t C, const float* shift, float* first, float* second) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {  // four rows for one load and store of the sums
     const float *x0 = x + r * C, *x1 = x0 + C, *x2 = x1 + C, *x3 = x2 + C;
@@ -286,9 +286,9 @@ void add_centred_rows(const float* x, int64_t rows, int64_t C, const float* shif
   for (; r < rows; ++r) {
 #pragma omp simd
     for (int64_t c = 0; c < C; ++c) {
-      const float centred = x[r * C + c] - shift[c];
-      first[c] += centred;
-      second[c] += centred * centred;
+      const float centered = x[r * C + c] - shift[c];
+      first[c] += centered;
+      second[c] += centered * centered;
     }
   }
 }
@@ -308,7 +308,7 @@ void moments_of_chunk(const T* x, int64_t rows, const Shape& shape, int64_t tile
     }
     std::fill(first.begin(), first.end(), 0.0f);
     std::fill(second.begin(), second.end(), 0.0f);
-    add_centred_rows(from, length, C, shift.data(), first.data(), second.data());
+    add_centered_rows(from, length, C, shift.data(), first.data(), second.data());
     for (int64_t c = 0; c < C; ++c) {
       firsts[c] += first[c];
       seconds[c] += second[c];
@@ -354,7 +354,7 @@ struct Channels {
 };
 
 template <Activation A>
-void normalise_row(const float* x, float* y, int64_t C, const Channels& channels) {
+void normalize_row(const float* x, float* y, int64_t C, const Channels& channels) {
   const float *high = channels.high.data(), *low = channels.low.data();
   const float *scale = channels.scale.data(), *bias = channels.bias.data();
 #pragma omp simd
@@ -376,9 +376,9 @@ void channels_last(const T* x, T* y, const Shape& shape, const Parameters& param
       for (int64_t at = (n * shape.P + row) * C; at < (n * shape.P + last) * C; at += C) {
         const float* from = as_float(x + at, room.data(), C);
         if constexpr (std::is_same_v<T, float>) {
-          normalise_row<A>(from, y + at, C, samples[n]);
+          normalize_row<A>(from, y + at, C, samples[n]);
         } else {
-          normalise_row<A>(from, room.data(), C, samples[n]);
+          normalize_row<A>(from, room.data(), C, samples[n]);
           narrow(room.data(), y + at, C);
         }
       }

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import sys
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Any
@@ -18,20 +18,13 @@ from torch import Tensor
 from ..layout import strides
 from ..table import ProblemLike, register
 
-# Triton decides at its import whether kernels are compiled or interpreted; a CPU can only interpret.
-_TOO_LATE = "triton" in sys.modules and not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1"
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")
-
-_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1" or not torch.cuda.is_available()
 # The interpreter pays for each operation, about 50 us whatever the tile; a GPU for registers.
 _LARGEST_BLOCK = 16384 if _INTERPRETED else 4096
 
 
 def _unavailable() -> str | None:
-    if find_spec("triton") is None:
-        return "triton is not installed: pip install 'groupnorm-bench[triton]'"
-    return "triton was imported before this row could ask for its interpreter: set TRITON_INTERPRET=1" if _TOO_LATE else None
+    return None if find_spec("triton") else "triton is not installed: pip install 'groupnorm-bench[triton]'"
 
 
 def _untimed(_: ProblemLike) -> str | None:
@@ -41,6 +34,18 @@ def _untimed(_: ProblemLike) -> str | None:
 def _block(group_elements: int) -> int:
     """Give a tile's elements, a power of two."""
     return min(_LARGEST_BLOCK, max(64, 1 << (group_elements - 1).bit_length()))
+
+
+@functools.cache
+def _kernel() -> Any:
+    """Import the kernel, which is interpreted if Triton's switch says so at that moment."""
+    from triton import knobs  # noqa: PLC0415 (triton is an extra)
+
+    with knobs.runtime.scope():
+        knobs.runtime.interpret = _INTERPRETED
+        from .kernel import group_norm_kernel  # noqa: PLC0415
+
+    return group_norm_kernel
 
 
 def _on_device_of(x: Tensor) -> AbstractContextManager[Any]:
@@ -59,8 +64,6 @@ def group_norm(
     activation: str = "none",
 ) -> Tensor:
     """Normalize x (N, C, ...), float32, float16 or bfloat16, with weight and bias of any of these types."""
-    from .kernel import group_norm_kernel  # noqa: PLC0415 (triton is an extra)
-
     lie = strides(x)
     y = torch.empty_like(x)
     if x.numel() == 0:
@@ -68,7 +71,7 @@ def group_norm(
     channels = x.shape[1] // num_groups
     block = _block(channels * lie.positions)
     with _on_device_of(x):
-        group_norm_kernel[(x.shape[0] * num_groups,)](
+        _kernel()[(x.shape[0] * num_groups,)](
             x,
             y,
             x if weight is None else weight,
@@ -84,9 +87,12 @@ def group_norm(
             HAS_WEIGHT=weight is not None,
             HAS_BIAS=bias is not None,
             ACTIVATION=activation,
+            ROUND=_INTERPRETED and x.dtype is torch.bfloat16,
             # The last tile may reach past the end by one tile.
             WIDE=lie.n + block * lie.p >= 2**31,
             BLOCK=block,
+            # Triton 3.9 warns where this is left to its default, which will change.
+            enable_fp_fusion=True,
             num_warps=8 if block >= 2048 else 4,
         )
     return y

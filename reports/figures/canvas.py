@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ WIDTH_INCHES = 4.7
 """So that 9 pt text is still 9.5 px on a phone 390 px wide."""
 
 _ZEROS = re.compile(r"\.0+(?=\D|$)")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "text.color": INK.light,
@@ -36,7 +37,7 @@ STYLE = {
     "xtick.labelcolor": INK.light,
     "ytick.labelcolor": INK.light,
     "lines.linewidth": 1.6,
-    "lines.markersize": 5.5,
+    "lines.markersize": 6.5,
     "lines.markeredgewidth": 0,
     "legend.frameon": False,
     "figure.facecolor": "none",
@@ -89,6 +90,7 @@ def points(axes: Axes, rows: pd.DataFrame, x: str, look: Look, *, line: bool) ->
         linestyle="-" if line else "none",
         elinewidth=1.2,
         capsize=2.0,
+        capthick=1.2,
     )
 
 

@@ -11,7 +11,11 @@ from matplotlib.figure import Figure
 from ..quantities import is_null, ratio
 from ..schema import Status
 from ..style import INK, QUIET, STEPS
+from ..views import records
 from .canvas import STYLE, blank, plain
+
+_LETTER_INCHES = 0.078
+"""Width of a letter of 8.5 pt DejaVu Sans: squares must have room beside the longest problem."""
 
 
 @rc_context(STYLE)
@@ -19,7 +23,9 @@ def draw(speedups: pd.DataFrame, names: list[str]) -> Figure:
     """Draw the view ``views.speedup_map``, its implementations in the order of ``names``."""
     problems = list(dict.fromkeys(speedups["problem"]))
     steps = speedups.pivot(index="problem", columns="implementation", values="step").astype("float64")
-    figure, axes = blank(0.6 + 0.27 * len(problems), 2.6 + 0.8 * len(names))
+    labels = [plain(problem, 60) for problem in problems]
+    label_inches = _LETTER_INCHES * max(map(len, labels), default=0)
+    figure, axes = blank(0.9 + 0.27 * len(problems), 0.5 + label_inches + 0.8 * len(names))
     sns.heatmap(
         steps.reindex(index=problems, columns=names),
         cmap=ListedColormap([STEPS[step].light for step in sorted(STEPS)]),
@@ -27,10 +33,10 @@ def draw(speedups: pd.DataFrame, names: list[str]) -> Figure:
         vmax=2.5,
         cbar=False,
         xticklabels=[plain(name, 11) for name in names],
-        yticklabels=[plain(problem, 60) for problem in problems],
+        yticklabels=labels,
         ax=axes,
     )
-    for row in speedups.to_dict("records"):
+    for row in records(speedups):
         place = (names.index(row["implementation"]) + 0.5, problems.index(row["problem"]) + 0.5)
         text, is_figure = _text(row)
         axes.text(

@@ -65,21 +65,28 @@ def _clean(element: ET.Element, key: str) -> None:
             element.remove(child)
         else:
             _clean(child, key)
-    attributes = element.attrib
+    _prefix_ids(element.attrib, key)
+    _spread_style(element.attrib)
+    if element.text and not element.text.strip():
+        element.text = None
+    if element.tail and not element.tail.strip():
+        element.tail = None
+    if "d" in element.attrib:
+        element.set("d", " ".join(element.attrib["d"].split()))
+
+
+def _prefix_ids(attributes: dict[str, str], key: str) -> None:
     if "id" in attributes:
         attributes["id"] = f"{key}-{attributes['id']}"
     if _XLINK in attributes:
         attributes["href"] = f"#{key}-{attributes.pop(_XLINK).removeprefix('#')}"
     if attributes.get("clip-path", "").startswith("url(#"):
         attributes["clip-path"] = attributes["clip-path"].replace("url(#", f"url(#{key}-")
+
+
+def _spread_style(attributes: dict[str, str]) -> None:
     for declaration in attributes.pop("style", "").split(";"):
         name, _, value = declaration.partition(":")
         # The page's own font takes over; its size was laid out in DejaVu Sans, which is wider than most.
         if name.strip() not in {"", "font-family"}:
             attributes[name.strip()] = value.strip()
-    if element.text and not element.text.strip():
-        element.text = None
-    if element.tail and not element.tail.strip():
-        element.tail = None
-    if "d" in attributes:
-        attributes["d"] = " ".join(attributes["d"].split())

@@ -32,7 +32,7 @@ _SPECIAL = str.maketrans(
 
 
 def text(document: Document) -> str:
-    """Write the sentences and every table of the document, to be read by ``\\input``."""
+    r"""Write the sentences and every table of the document, to be read by ``\input``."""
     parts = ["% \\usepackage{booktabs,longtable}", *(escape(one) for one in document.sentences)]
     for section in document.sections:
         parts.append(f"\\subsection*{{{escape(section.title)}}}")

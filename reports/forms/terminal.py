@@ -16,7 +16,7 @@ from .. import intake, machine
 from .. import quantities as q
 from ..schema import ComparisonRow, ResultRow
 from ..sentences import without_agreement
-from ..views import cells, timed, winners
+from ..views import cells, records, timed, winners
 
 _CUT = {"problem", "verdict"}
 _RIGHT = {"latency", "speed-up", "error", "extra memory", "base", "head", "change"}
@@ -67,7 +67,7 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
     reference = machine.reference(infos)
     named = cells(intake.check(results, ResultRow), reference)
     ranked = timed(named).set_index(["problem", "implementation"])
-    rows = [_summary_row(row, ranked) for row in winners(named).to_dict("records")]
+    rows = [_summary_row(row, ranked) for row in records(winners(named))]
     table = FittingTable(
         title=f"Fastest on each problem, against {reference}",
         rows=tuple(rows),
@@ -114,7 +114,7 @@ def comparison(frame: pd.DataFrame, differences: Sequence[str]) -> Group:
             "interval": q.interval(row["change_low"], row["change_high"]),
             "verdict": row["verdict"],
         }
-        for row in ordered.to_dict("records")
+        for row in records(ordered)
     ]
     table = FittingTable(
         title="Head's speed-up over base's; above 1 is faster",

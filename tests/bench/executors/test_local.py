@@ -185,7 +185,7 @@ def test_workers_that_cannot_start_are_a_users_matter(monkeypatch):
     monkeypatch.setattr("bench.measure.link.sys.executable", "/bin/false")
     executor = LocalExecutor(device="cpu", threads=1)
     try:
-        with pytest.raises(UsageError, match="workers: cannot start .*exited with status 1.*; run 'gnbench doctor'"):
+        with pytest.raises(UsageError, match=r"workers: cannot start .*exited with status 1.*; run 'gnbench doctor'"):
             executor.table()
     finally:
         executor.close()

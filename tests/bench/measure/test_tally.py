@@ -56,12 +56,13 @@ def test_a_speedup_is_the_ratio_of_times_and_its_interval_lies_over_passes():
     assert mine.speedup == pytest.approx(2)
     assert mine.speedup_low == pytest.approx(2)  # exactly the same ratio in both passes
     assert mine.latency_s == pytest.approx(math.sqrt(2 * 4))
-    assert mine.latency_low_s < 2 < 4 < mine.latency_high_s
+    assert mine.latency_low_s < 2
+    assert mine.latency_high_s > 4
     assert (mine.fastest_pass_s, mine.passes, mine.rounds) == (pytest.approx(2), 2, 6)
     assert mine.roofline_fraction == pytest.approx(0.5)
     assert mine.noise_floor == pytest.approx(0, abs=1e-12)
-    assert row(made, "native").speedup == 1
-    assert row(made, "native").speedup_low is None
+    native = row(made, "native")
+    assert (native.speedup_low, native.speedup, native.speedup_high) == (1, 1, 1)
 
 
 def test_a_figure_below_the_bytes_it_must_move_is_refused():
