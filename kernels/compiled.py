@@ -60,6 +60,7 @@ def _form(tensor: Tensor | None) -> tuple[object, ...] | None:
     dtypes=("float32", "float16", "bfloat16", "float64"),
     differentiable=True,
     unavailable=_unavailable,
+    anew=compile_anew,
     slow_start=True,
 )
 def group_norm(
@@ -71,7 +72,10 @@ def group_norm(
     *,
     activation: str = "none",
 ) -> Tensor:
-    """Normalize x (N, C, ...) by code compiled for these very sizes, types and number of threads."""
+    """Normalize x (N, C, ...) by code compiled for these very sizes, types and number of threads.
+
+    Finding that code costs 2 us a call; a benchmark calls ``compile_anew`` for each problem and has none to find.
+    """
     compiled = _for_problem(
         _form(x),
         _form(weight),

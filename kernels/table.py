@@ -101,6 +101,8 @@ class Implementation:
     takes_out: bool = False
     inspect: Callable[..., Any] | None = None
     """``inspect(arch)`` gives registers, spills and shared memory without launching."""
+    anew: Callable[[], Callable[..., Tensor]] | None = None
+    """Gives a call of its own for each problem, as when it is compiled for that one; ``call`` serves any problem."""
     slow_start: bool = False
     """The first call compiles for seconds, so it gets fewer launches."""
     place: str = ""
@@ -154,6 +156,7 @@ def register(
     untimed: Callable[[ProblemLike], str | None] | None = None,
     backward: Callable[..., Any] | None = None,
     inspect: Callable[..., Any] | None = None,
+    anew: Callable[[], Callable[..., Tensor]] | None = None,
     slow_start: bool = False,
 ) -> Callable[[Function], Function]:
     """Enter the decorated function in the table and return it unchanged.
@@ -195,6 +198,7 @@ def register(
                 backward=backward,
                 takes_out="out" in parameters,
                 inspect=inspect,
+                anew=anew,
                 slow_start=slow_start,
                 place=place,
                 module=module,

@@ -156,7 +156,10 @@ class ResultRow(CellKey):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRow(CellKey):
-    """One timed batch of calls. The reference's twin has the implementation ``@twin``, plain copies ``@copy``, ``@clone``."""
+    """One timed batch of calls.
+
+    The reference's twin has the implementation ``@twin``, plain copies have ``@copy`` and ``@clone``.
+    """
 
     pass_: int = field(metadata=_column("pass, from 0", name="pass"))
     launch: int = field(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bench.run import Plan
 
 _REFRESH_S = 0.2
+_EXPECTED = frozenset({"unsupported", "unavailable"})
+"""Statuses that the report alone tells: nothing went wrong."""
 
 
 def console() -> Console:
@@ -91,7 +93,7 @@ class _Bar(Listener):
         self._bar.refresh()
 
     def cell_left(self, problem: str, implementation: str, status: str, reason: str) -> None:
-        if status not in {"unsupported", "unavailable"}:
+        if status not in _EXPECTED:
             self._bar.console.print(escape(f"{implementation} on {_short(problem)}: {status}: {reason}"))
 
     def warned(self, text: str) -> None:
@@ -114,7 +116,8 @@ class _Lines(Listener):
         self._say(f"pass {pass_ + 1}: {open_blocks} problems")
 
     def cell_left(self, problem: str, implementation: str, status: str, reason: str) -> None:
-        self._say(f"{implementation} on {_short(problem)}: {status}: {reason}")
+        if status not in _EXPECTED:
+            self._say(f"{implementation} on {_short(problem)}: {status}: {reason}")
 
     def warned(self, text: str) -> None:
         self._say(f"warning: {text}")

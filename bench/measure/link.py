@@ -25,6 +25,7 @@ from bench.measure.mark import Mark, shared_memory_fd
 from reports.schema import Status
 
 _START_TIMEOUT_S = 120.0
+_ENDING_TIMEOUT_S = 2.0
 _PID = struct.Struct("q")
 CAN_FORK = sys.platform.startswith("linux")
 
@@ -147,8 +148,7 @@ class Zygote:
             mark = Mark(fd)
         except (OSError, EOFError) as error:
             ours.close()
-            how = _describe(self._process.wait() if self._process.poll() is not None else None)
-            raise WorkerLost(None, Status.CRASHED, f"workers cannot start: {how}") from error
+            raise WorkerLost(None, Status.CRASHED, self._how_it_ended()) from error
         finally:
             os.close(fd)
         return Worker(self, pid, Connection(ours.detach()), mark)
@@ -171,10 +171,16 @@ class Zygote:
         """End the zygote; with it goes every worker."""
         self._control.close()
         try:
-            self._process.wait(timeout=2)
+            self._process.wait(_ENDING_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _how_it_ended(self) -> str:
+        try:
+            return _describe(self._process.wait(_ENDING_TIMEOUT_S))
+        except subprocess.TimeoutExpired:
+            return "no answer"
 
     @property
     def is_alive(self) -> bool:
@@ -192,10 +198,8 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     return data
 
 
-def _describe(code: int | None) -> str:
+def _describe(code: int) -> str:
     """Say how a process ended, a signal by its name (negative codes are signals, as in ``subprocess``)."""
-    if code is None:
-        return "still running"
     if code >= 0:
         return f"exited with status {code}"
     try:

@@ -107,7 +107,7 @@ class _Worker:
                 refused[name] = messages.Refused(status=refusal.status, reason=refusal.reason)
                 continue
             assert row.call is not None
-            kernels[name] = row.call
+            kernels[name] = row.anew() if row.anew is not None else row.call
             if row.untimed is not None and (reason := row.untimed(problem)) is not None:
                 untimed[name] = reason
         self._mark.set("")

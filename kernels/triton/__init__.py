@@ -21,6 +21,8 @@ from ..table import ProblemLike, register
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1" or not torch.cuda.is_available()
 # The interpreter pays for each operation, about 50 us whatever the tile; a GPU for registers.
 _LARGEST_BLOCK = 16384 if _INTERPRETED else 4096
+# At 4 ms and more a program: 8,192 of them, RWKV-7's rows, took over a minute for one check.
+_MOST_INTERPRETED = 512
 
 
 def _unavailable() -> str | None:
@@ -29,6 +31,13 @@ def _unavailable() -> str | None:
 
 def _untimed(_: ProblemLike) -> str | None:
     return "run through Triton's interpreter: checked, not timed" if _INTERPRETED else None
+
+
+def _supports(problem: ProblemLike) -> str | None:
+    groups = problem.N * problem.G
+    if not _INTERPRETED or groups <= _MOST_INTERPRETED:
+        return None
+    return f"interpreted here, and {groups:,} programs one after the other would take too long to check"
 
 
 def _block(group_elements: int) -> int:
@@ -53,7 +62,7 @@ def _on_device_of(x: Tensor) -> AbstractContextManager[Any]:
     return torch.cuda.device(x.device) if x.is_cuda else np.errstate(all="ignore")
 
 
-@register("triton", devices=("cpu", "cuda"), unavailable=_unavailable, untimed=_untimed)
+@register("triton", devices=("cpu", "cuda"), supports=_supports, unavailable=_unavailable, untimed=_untimed)
 def group_norm(
     x: Tensor,
     num_groups: int,
