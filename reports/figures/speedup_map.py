@@ -26,6 +26,8 @@ def draw(speedups: pd.DataFrame, names: list[str]) -> Figure:
     labels = [plain(problem, 60) for problem in problems]
     label_inches = _LETTER_INCHES * max(map(len, labels), default=0)
     figure, axes = blank(0.9 + 0.27 * len(problems), 0.5 + label_inches + 0.8 * len(names))
+    # seaborn draws once to see whether labels overlap, before the labels have their size: nothing to lay out yet.
+    figure.set_layout_engine("none")
     sns.heatmap(
         steps.reindex(index=problems, columns=names),
         cmap=ListedColormap([STEPS[step].light for step in sorted(STEPS)]),
@@ -48,6 +50,7 @@ def draw(speedups: pd.DataFrame, names: list[str]) -> Figure:
             fontweight="bold" if row["is_winner"] else "normal",
             color=INK.light if is_figure else QUIET.light,
         )
+    figure.set_layout_engine("constrained")
     axes.set(xlabel="", ylabel="")
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=8.5, rotation=0)

@@ -61,7 +61,7 @@ class FittingTable:
 def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> RenderableType:
     """Tell for each problem who is fastest, its speed-up to the reference, error and extra memory.
 
-    In a narrow terminal go, in this order: extra memory, error, latency, interval.
+    In a narrow terminal extra memory goes, then latency; then the problems' names are cut.
     """
     infos = (info,) if isinstance(info, Mapping) else tuple(info)
     reference = machine.reference(infos)
@@ -71,7 +71,7 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
     table = FittingTable(
         title=f"Fastest on each problem, against {reference}",
         rows=tuple(rows),
-        dropped_first=("extra memory", "error", "latency", "interval"),
+        dropped_first=("extra memory", "latency"),
     )
     failed = without_agreement(named)
     return Group(table, Text(f"\n{failed}", style="bold")) if failed else table
