@@ -131,6 +131,9 @@ def _judge(ranked: pd.DataFrame) -> tuple[bool, str]:
     return True, f"{first['implementation']} is fastest, then {second['implementation']}"
 
 
+_COUNTS = ("implementation", "cells", "measured", "wins", "problems", "speedup", "speedup_least", "speedup_most")
+
+
 def answer_counts(cells: pd.DataFrame) -> pd.DataFrame:
     """Count for each implementation what became of its cells and where it won.
 
@@ -154,7 +157,7 @@ def answer_counts(cells: pd.DataFrame) -> pd.DataFrame:
                 "speedup_most": ratios.max(),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(_COUNTS))
 
 
 def speedup_map(cells: pd.DataFrame) -> pd.DataFrame:

@@ -22,6 +22,7 @@ def report(runs: Runs, format: Formats = "html", out: opt.Out = None) -> int:  #
     from bench.plan.axes import split
     from bench.record import frames
     from bench.record.rundir import open_run
+    from reports.intake import FrameError
     from reports.render import FORMATS, render
 
     formats = split(format, "--format")
@@ -41,6 +42,8 @@ def report(runs: Runs, format: Formats = "html", out: opt.Out = None) -> int:  #
             formats=formats,
             out=out or runs[0],
         )
+    except FrameError as error:
+        raise UsageError("RUN", f"holds a frame that no run can have written ({error})", "measure it again") from error
     except OSError as error:
         raise UsageError("--out", f"cannot write ({error.strerror})", "name a folder that you may write to") from error
     for path in written:

@@ -28,7 +28,7 @@ def text(document: Document) -> str:
 
 def _picture(picture: Picture) -> Markup:
     # The SVG is made by ElementTree, which escapes what it is given.
-    return Markup(svg.inline(picture.draw(), picture.key, picture.finding))  # noqa: S704
+    return Markup(svg.inline(picture.draw(), f"picture-{picture.key}", picture.finding))  # noqa: S704
 
 
 def _palette() -> str:

@@ -18,6 +18,7 @@ from ..schema import ComparisonRow, ResultRow
 from ..sentences import without_agreement
 from ..views import cells, records, timed, winners
 
+_LEAST_NAME = 12
 _CUT = {"problem", "verdict"}
 _RIGHT = {"latency", "speed-up", "error", "extra memory", "base", "head", "change"}
 
@@ -30,20 +31,22 @@ class FittingTable:
     rows: tuple[Mapping[str, str], ...]
     dropped_first: tuple[str, ...]
 
-    def table(self, without: int = 0) -> Table:
-        """Make the table without the first ``without`` columns of ``dropped_first``."""
+    def table(self, without: int = 0, cut: int = 0) -> Table:
+        """Make the table without the first ``without`` of ``dropped_first``, its problems ``cut`` letters shorter."""
         gone = set(self.dropped_first[:without])
         names = [name for name in self.rows[0] if name not in gone] if self.rows else []
         made = Table(title=Text(self.title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for name in names:
+            longest = max(len(name), *(len(row[name]) for row in self.rows))
             # In the narrowest terminal the problem's name is cut, never a figure.
-            least = None if name in _CUT else max(len(name), *(len(row[name]) for row in self.rows))
+            least = None if name in _CUT else longest
             made.add_column(
                 Text(name),
                 justify="right" if name in _RIGHT else "left",
                 no_wrap=True,
                 overflow="ellipsis",
                 min_width=least,
+                max_width=max(_LEAST_NAME, longest - cut) if name == "problem" else None,
             )
         for row in self.rows:
             # Text, not str: a plugin's name is no markup.
@@ -52,10 +55,13 @@ class FittingTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for without in range(len(self.dropped_first) + 1):
-            made = self.table(without)
-            if Measurement.get(console, options.update(max_width=10_000), made).maximum <= options.max_width:
+            excess = self._width(console, options, self.table(without)) - options.max_width
+            if excess <= 0:
                 break
-        yield made
+        yield self.table(without, max(0, excess))
+
+    def _width(self, console: Console, options: ConsoleOptions, made: Table) -> int:
+        return Measurement.get(console, options.update(max_width=10_000), made).maximum
 
 
 def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> RenderableType:

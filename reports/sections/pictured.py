@@ -209,8 +209,8 @@ def stability(subject: Subject) -> Section:
     picture = Picture(
         key="stability",
         finding=findings.stability(dots, problem, noisiest["noise_floor"]),
-        reading="The noisiest problem of the run. At the right, the 95 % interval over passes; where columns differ more"
-        " than the dots inside one, more rounds would not have helped, more passes would.",
+        reading="The noisiest problem of the run. At the right, the 95 % interval over passes; where columns differ"
+        " more than the dots inside one, more rounds would not have helped, more passes would.",
         draw=partial(stability_figure.draw, dots, rows, subject.looks),
         table=own,
     )
