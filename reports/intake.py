@@ -67,7 +67,7 @@ def _typed(frame: pd.DataFrame, column: Column) -> pd.Series:
 
 def _refuse_impossible(values: pd.Series, column: Column) -> None:
     if not column.nullable:
-        _refuse(values.isna(), column.name, values, "is null, and must not be")
+        _refuse(values.isna(), column.name, values, "stands where a value must")
     if column.name == "status":
         _refuse(~values.isin(list(Status)), column.name, values, "is no known status")
     if column.kind is float:
@@ -82,4 +82,6 @@ def _refuse(bad: pd.Series, name: str, values: pd.Series, why: str) -> None:
     bad = bad.fillna(value=False).astype(bool)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise FrameError(f"column {name}, row {row}: {values.iloc[row]!r} {why}")
+        value = values.iloc[row]
+        found = repr(value) if isinstance(value, str) else "a null" if pd.isna(value) else str(value)
+        raise FrameError(f"column {name}, row {row}: {found} {why}")

@@ -1,6 +1,6 @@
 """Two plugins whose true speed-ups are known: the reference's own code, and the same work done twice.
 
-    gnbench run --plugin docs/measurements/same_and_double.py --impl same,double --seed 1
+gnbench run --plugin docs/measurements/same_and_double.py --impl same,double --seed 1
 """
 
 from __future__ import annotations

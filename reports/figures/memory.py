@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from ..quantities import byte_count
 from ..style import Look
-from .canvas import STYLE, blank, legend, quantity_axis
+from .canvas import STYLE, WIDTH_INCHES, blank, legend, quantity_axis
 
+_LETTER_INCHES = 0.072
+"""Width of a letter of 8 pt DejaVu Sans."""
 _SPREAD = 0.09
 """Vertical distance between the dots of one problem, which would hide each other at 0 B."""
 
@@ -22,7 +24,8 @@ def draw(view: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     view = view[view["extra_bytes"].notna()]
     problems = list(dict.fromkeys(view["problem"]))
     names = list(dict.fromkeys(view["implementation"]))
-    figure, axes = blank(0.9 + 0.34 * len(problems))
+    label_inches = _LETTER_INCHES * max(map(len, problems), default=0)
+    figure, axes = blank(0.9 + 0.34 * len(problems), max(WIDTH_INCHES, 2.6 + label_inches))
     for place, name in enumerate(names):
         rows = view[view["implementation"] == name]
         offset = (place - (len(names) - 1) / 2) * _SPREAD

@@ -38,7 +38,7 @@ def test_samples_and_an_empty_frame_are_checked_alike(frames):
         ("latency_s", -1.0, "column latency_s, row 0: -1.0 is negative"),
         ("latency_s", np.inf, "column latency_s, row 0: inf is infinite"),
         ("status", "fine", "column status, row 0: 'fine' is no known status"),
-        ("status", None, "column status, row 0: <NA> is null, and must not be"),
+        ("status", None, "column status, row 0: a null stands where a value must"),
         ("speedup_low", 2.0, "column speedup_low, row 0: 2.0 is above speedup_high"),
         ("latency_low_s", 1.0, "column latency_low_s, row 0: 1.0 is above latency_high_s"),
         ("G", 0, "column G, row 0: 0 is zero"),

@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
+from reports.intake import FrameError
 from reports.render import FORMATS, FormatError, render
+from reports.schema import Status
 
 
 def written(frames, out, *formats):
@@ -162,11 +164,6 @@ def test_csv_and_json_hold_every_row_with_nulls(frames, tmp_path):
     json.loads(text)
 
 
-def test_an_unknown_form_names_the_known_ones(frames, tmp_path):
-    with pytest.raises(FormatError, match="unknown format 'pdf'; known are html, md, csv, latex, json"):
-        written(frames, tmp_path, "pdf")
-
-
 def test_runs_are_told_apart_when_there_are_several(frames, tmp_path):
     other = again(frames, "run-b")
     (path,) = render(
@@ -187,3 +184,34 @@ def test_odd_frames_make_a_page_too(frames, tmp_path, keep):
     samples = frames.samples[frames.samples["implementation"] == keep]
     (path,) = render(results, samples, {}, formats=["html"], out=tmp_path)
     assert "The answer" in path.read_text(encoding="utf-8")
+
+
+def test_every_format_is_one_file_of_its_name_and_nothing_is_left_beside(frames, tmp_path):
+    out = tmp_path / "new" / "folder"
+    paths = render(frames.results, frames.samples, frames.info, formats=list(FORMATS), out=out)
+    assert [path.name for path in paths] == ["report.html", "report.md", "report.csv", "report.tex", "report.json"]
+    assert sorted(out.iterdir()) == sorted(paths)
+    assert all(path.read_text(encoding="utf-8").strip() for path in paths)
+
+
+def test_an_unknown_format_and_a_bad_frame_are_told_before_anything_is_written(frames, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(FormatError, match=r"^unknown format 'pdf'; known are html, md, csv, latex, json$"):
+        render(frames.results, frames.samples, frames.info, formats=["html", "pdf"], out=out)
+    with pytest.raises(FrameError):
+        render(frames.results.assign(status="fine"), frames.samples, frames.info, formats=["md"], out=out)
+    assert not out.exists()
+
+
+def test_a_second_report_replaces_the_first(frames, tmp_path):
+    (tmp_path / "report.md").write_text("old")
+    render(frames.results, frames.samples, frames.info, formats=["md"], out=tmp_path)
+    assert "Of 8 problems" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_can_be_reported(frames, status, tmp_path):
+    results = frames.results.copy()
+    results.loc[results["implementation"] == "naive", "status"] = status
+    (path,) = render(results, frames.samples, frames.info, formats=["md"], out=tmp_path)
+    assert status == Status.OK or status.replace("_", " ") in path.read_text(encoding="utf-8")

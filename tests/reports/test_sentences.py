@@ -12,7 +12,7 @@ def told(results):
 
 def test_who_by_how_much_how_sure(frames):
     who, much, sure = told(frames.results)
-    assert who == "Of 8 problems, cpp is fastest on 5 and compiled on 2; 1 has no clear winner."
+    assert who == "Of 8 problems, cpp is fastest on 6 and compiled on 1; 1 has no clear winner."
     assert much.startswith("Against native, cpp is 1.")
     assert "geometric means over problems" in much
     assert sure.startswith("Intervals are 95 % between 6 passes of fresh processes, and two copies of the reference")

@@ -74,12 +74,22 @@ def test_a_newcomer_leaves_remembered_slots_alone():
     assert assign(["new"], {"old": 6}) == {"new": 7}
 
 
+NAMES = st.sampled_from(["native", "cpp", "mine", "a", "b", "c", "d"])
+
+
 @given(st.sets(st.text(min_size=1), max_size=14), st.dictionaries(st.text(), st.integers(0, 12), max_size=6))
 def test_assignment_is_one_to_one_and_stable_when_remembered(names, remembered):
     slots = assign(names, remembered)
     assert set(slots) == names
     assert len(set(slots.values())) == len(slots)
-    assert assign(reversed(sorted(names)), slots) == slots
+    assert assign(sorted(names, reverse=True), slots) == slots
+
+
+@given(st.lists(NAMES, unique=True), st.lists(NAMES, unique=True))
+def test_a_remembered_name_keeps_its_slot_whoever_comes_later(names, more):
+    remembered = assign(names)
+    later = assign([*more, *names], remembered)
+    assert {name: later[name] for name in names} == remembered
 
 
 def test_the_ninth_and_later_are_grey_and_differ_by_marker():

@@ -28,7 +28,8 @@ def verdict(rows):
 def test_labels_leave_out_what_all_problems_share(cells):
     assert set(cells["problem"]) == {
         "1×320×32×32 G=32 float32", "2×320×32×32 G=32 float32", "4×320×32×32 G=32 float32", "2×640×32×32 G=32 float32",
-        "2×320×64×64 G=32 float32", "2×320×32×32 G=1 float32", "2×320×32×32 G=320 bfloat16", "1×128×128×128 G=8 float32",
+        "2×320×64×64 G=32 float32", "2×320×32×32 G=1 float32", "2×320×32×32 G=320 bfloat16",
+        "1×128×128×128 G=8 float32",
     }  # fmt: skip
 
 

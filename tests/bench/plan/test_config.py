@@ -1,3 +1,4 @@
+import itertools
 import json
 from dataclasses import replace
 
@@ -166,16 +167,23 @@ def test_every_preset_is_of_named_models_and_valid_throughout(name):
     config = load_preset(name)
     assert expand(config.sweep).left_out == ()
     assert all(": " in entry.source for entry in config.sweep.entries)
-    assert config.settings == Settings()
+    assert config.settings == Settings(budget_s=25 if name == "quick" else 40)
 
 
 def test_the_quick_preset_varies_all_axes_and_stays_small():
     problems = [one.problem for one in expand(load_preset("quick").sweep).problems]
-    assert 6 <= len(problems) <= 8
+    assert 6 <= len(problems) <= 12
     for axis in ("N", "C", "H", "W", "G", "dtype", "layout"):
         assert len({getattr(problem, axis) for problem in problems}) > 1, axis
     assert {problem.activation for problem in problems} == {"none", "silu", "relu"}
     assert all(5e5 < problem.input_bytes < 6e6 for problem in problems)
+
+
+@pytest.mark.parametrize("axes", [{"N"}, {"C"}, {"G"}, {"H", "W"}], ids="".join)
+def test_the_quick_preset_has_problems_that_differ_in_one_axis_alone(axes):
+    problems = [one.problem.to_dict() for one in expand(load_preset("quick").sweep).problems]
+    pairs = itertools.combinations(problems, 2)
+    assert any({name for name in one if one[name] != other[name]} == axes for one, other in pairs)
 
 
 def test_presets_grow():
