@@ -80,7 +80,7 @@ class Passes:
             for key, tally in tallies.items()
             if tally.passes <= pass_ and not tally.is_done(self.settings.reference, budget_is_spent=budget_is_spent)
         ]
-        names = {name for key in open_ for name in tallies[key].names_for(pass_)}
+        names = {name for key in open_ for name in tallies[key].names_for(pass_, self.settings.reference)}
         if not open_ or not names:
             return
         self.listener.pass_started(pass_, len(open_))
@@ -100,7 +100,7 @@ class Passes:
     def _visit(self, tally: Tally, pass_: int, launch: int) -> Visit:
         return Visit(
             problem=tally.block.problem,
-            names=tally.names_for(pass_),
+            names=tally.names_for(pass_, self.settings.reference),
             reference=self.settings.reference,
             pass_=pass_,
             launch=launch,

@@ -97,7 +97,9 @@ def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = ()) -> Plan:
         problems = shard(problems, *settings.shard)
     if not problems:
         reasons = "; ".join(f"{left.reason} ({left.count}, as {left.example})" for left in expansion.left_out)
-        raise UsageError("sweep", f"no valid problem is left: {reasons or 'it has no entries'}", "give other -C or -G")
+        if not reasons:
+            raise UsageError("sweep", "has no problem", "give -N -C -H -W -G, or [[problem]] in the file")
+        raise UsageError("sweep", f"no valid problem is left: {reasons}", "give other -C or -G")
     available = host.available_memory_bytes() or _UNKNOWN_MEMORY_BYTES
     planned = blocks(problems, names)
     cost = estimate(planned, settings, available)
@@ -140,7 +142,7 @@ def run(
     >>> run(load_preset("quick").sweep).results  # doctest: +SKIP
     """
     settings = settings or Settings()
-    settings = replace(settings, threads=settings.threads or host.available_cores())
+    settings = replace(settings, threads=_threads(settings.threads))
     planned = plan(sweep, settings)
     now = datetime.now(UTC)
     path = out or rundir.default_path(now)
@@ -167,8 +169,21 @@ def resume(path: Path, listener: Listener | None = None) -> Run:
     info = directory.info()
     if info.get("finished"):
         return Run(directory=directory)
-    sweep, settings = Sweep.from_dict(info["sweep"]), Settings.from_dict(info["settings"])
+    try:
+        sweep, settings = Sweep.from_dict(info["sweep"]), Settings.from_dict(info["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        found = f"{path}/run.json lacks what was asked ({error!r})"
+        raise UsageError("--resume", found, "restore it, or start a new run") from error
     return _measure(directory, sweep, settings, plan(sweep, settings), listener or Listener())
+
+
+def _threads(asked: int | None) -> int:
+    cores = host.available_cores()
+    if asked is not None and asked > cores:
+        raise UsageError(
+            "--threads", f"{asked} is more than the {cores} cores at hand", f"give at most {cores}, or all"
+        )
+    return asked or cores
 
 
 def _measure(directory: RunDirectory, sweep: Sweep, settings: Settings, planned: Plan, listener: Listener) -> Run:
@@ -187,6 +202,9 @@ def _measure(directory: RunDirectory, sweep: Sweep, settings: Settings, planned:
             threads=table.threads,
         )
         directory.update(**about.answered(table))
+        for row in table.rows:
+            if row.origin != "builtin" and row.unavailable:
+                listener.warned(f"{row.name}: {row.unavailable}")
         passes = Passes(
             directory=directory,
             settings=settings,

@@ -36,16 +36,18 @@ _EXPECTED = (UsageError, TyperException)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status. A traceback is shown only where GNBENCH_DEBUG is set."""
     try:
-        status = app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-        return int(status or ExitStatus.DONE)
+        status = int(app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False) or 0)
     except typer.Exit as ended:
-        return ended.exit_code
+        status = ended.exit_code
     except Exception as error:
         if os.environ.get("GNBENCH_DEBUG") == "1" and not isinstance(error, _EXPECTED):
             raise
         return _say(_message(error), ExitStatus.USAGE)
     except KeyboardInterrupt:
-        return _say("interrupted; a run that had begun goes on with 'gnbench run --resume RUN'", _INTERRUPTED)
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:  # typer makes a status of it, too
+        _say("interrupted; a run that had begun goes on with 'gnbench run --resume RUN'", status)
+    return status
 
 
 def _message(error: Exception) -> str:

@@ -51,7 +51,8 @@ Plugin = Annotated[
 
 Threads = Annotated[str | None, _option("--threads", help="CPU threads, or 'all' (default).", panel=_MEASURING)]
 Budget = Annotated[
-    str | None, _option("--budget", help="Seconds of measuring for the whole run (40).", panel=_MEASURING)
+    str | None,
+    _option("--budget", help="Seconds of measuring for the whole run (the preset's, or 40).", panel=_MEASURING),
 ]
 Precision = Annotated[
     str | None,
@@ -90,7 +91,7 @@ def configured(
     Without a preset or file, all five of -N -C -H -W -G make a sweep of their own; fewer change the quick preset.
     """
     from bench.plan.axes import READERS
-    from bench.plan.config import load_config, load_preset
+    from bench.plan.config import Config, Settings, load_config, load_preset
     from bench.plan.sweep import Axes, Sweep
 
     if preset is not None and config is not None:
@@ -100,7 +101,9 @@ def configured(
     }
     base = load_config(config) if config is not None else load_preset(preset or "quick")
     own_sweep = preset is None and config is None and all(name in given for name in _SHAPE)
-    sweep = Sweep(entries=(Axes(**given),)) if own_sweep else base.sweep.override(**given)
+    if own_sweep:
+        base = Config(sweep=Sweep(entries=(Axes(**given),)), settings=Settings())
+    sweep = base.sweep if own_sweep else base.sweep.override(**given)
     if not sweep.entries and all(name in given for name in _SHAPE):
         sweep = replace(sweep, entries=(Axes(**given),))
     if device is not None:

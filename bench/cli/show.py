@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -29,9 +30,19 @@ _EXPECTED = frozenset({"unsupported", "unavailable"})
 """Statuses that the report alone tells: nothing went wrong."""
 
 
+class _Piped(Console):
+    def on_broken_pipe(self) -> None:
+        """Stay silent: ``| head`` has read enough, and the answer stands (rich would exit with 1)."""
+        _close_output()
+
+
+def _close_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def console() -> Console:
     """Give the console for results: standard output, NO_COLOR obeyed."""
-    return Console(highlight=False)
+    return _Piped(highlight=False)
 
 
 def to_error(line: str) -> None:
@@ -41,7 +52,11 @@ def to_error(line: str) -> None:
 
 def document(content: dict[str, Any]) -> None:
     """Write one JSON document on standard output and nothing else."""
-    sys.stdout.write(json.dumps(content, allow_nan=False, indent=2, default=str) + "\n")
+    try:
+        sys.stdout.write(json.dumps(content, allow_nan=False, indent=2, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_output()
 
 
 def frame_records(frame: pd.DataFrame) -> list[dict[str, Any]]:

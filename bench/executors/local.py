@@ -83,17 +83,21 @@ class LocalExecutor:
     def visit(self, plan: Visit) -> Visited:
         """Make a visit, again without the culprit for each worker that is lost."""
         lost: dict[str, CellVisit] = {}
+        lost_s = 0.0
         while True:
             assert self._worker is not None
+            began = time.perf_counter()
             try:
                 visited = visit(plan, self._worker, self._listener)
             except WorkerLost as loss:
                 culprits = _culprits(loss, plan)
                 lost |= {name: CellVisit(status=loss.status, reason=loss.reason) for name in culprits}
                 plan = replace(plan, names=tuple(name for name in plan.names if name not in lost))
+                lost_s += time.perf_counter() - began
                 self._fresh_worker()
                 continue
             visited.cells |= lost
+            visited.seconds["lost"] = lost_s
             return visited
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ class Worker:
                 self.close()
                 raise WorkerLost(self._whose_turn(), Status.TIMEOUT, f"no answer in {timeout_s:g} s")
             reply = messages.decode(self._connection.recv_bytes())
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:  # OSError: it died in the middle of a message
             self._is_gone = True
             how = self._zygote.end(self._pid, kill=False)
             raise WorkerLost(self._whose_turn(), Status.CRASHED, how) from error
@@ -159,9 +159,9 @@ class Zygote:
             if kill:
                 self._process.kill()
             return _describe(self._process.wait())
-        if kill:
-            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
         try:
+            if kill:
+                os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
             self._control.sendall(b"r" + _PID.pack(pid))
             return _describe(_PID.unpack(_receive(self._control, _PID.size))[0])
         except (OSError, EOFError):

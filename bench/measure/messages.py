@@ -173,6 +173,8 @@ class Weighed:
     saved_bytes: int | None = None
     fresh_output_s: float | None = None
     host_latency_s: float | None = None
+    status: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

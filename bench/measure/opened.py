@@ -105,6 +105,7 @@ class OpenedBlock:
         self._call_s: dict[str, float] = {}
         self._reference_output: Any = None
         self._is_scribbled = False
+        self._state = (torch.get_num_threads(), torch.get_default_dtype())
 
     def _grad_mode(self) -> AbstractContextManager[object]:
         return torch.no_grad() if self._problem.direction == "forward" else torch.enable_grad()
@@ -114,8 +115,8 @@ class OpenedBlock:
         try:
             checked = self._first_calls(name)
         finally:
-            # Whatever came of it, the next one finds its inputs as they were drawn.
-            changed = self._changed_inputs()
+            # Whatever came of it, the next one finds its inputs as they were drawn, and torch as it was.
+            changed = self._changed_state() or self._changed_inputs()
         return replace(checked, status=Status.INCONSISTENT, reason=changed) if changed else checked
 
     def _first_calls(self, name: str) -> Checked:
@@ -168,6 +169,14 @@ class OpenedBlock:
                 variant.given.restore(variant.pristine)
         return "changed its inputs" if changed else None
 
+    def _changed_state(self) -> str | None:
+        """Say that torch's state, which every row shares, was changed, and put it back."""
+        if (torch.get_num_threads(), torch.get_default_dtype()) == self._state:
+            return None
+        torch.set_num_threads(self._state[0])
+        torch.set_default_dtype(self._state[1])
+        return "changed torch's number of threads or default dtype, which is everybody's"
+
     def add_companions(self) -> None:
         """Bind the reference's twin and the plain copies."""
         with self._grad_mode():
@@ -206,7 +215,9 @@ class OpenedBlock:
             if not self._cold and self._call_s.get(name, 0.0) < _SLOW_CALL_S:
                 call()  # the last batch was another's: this one's data and code are not in the caches yet
             batch, output = self._device.time(call, calls, cold=self._cold)
-            wrong = self._wrong_while_timed(variant, output) if verify and name in self._kernels else None
+            wrong = self._changed_state()
+            if verify and name in self._kernels:
+                wrong = wrong or self._wrong_while_timed(variant, output)
             self._poison(output)
         return TimedBatch(
             name=name,

@@ -234,7 +234,10 @@ class _Visiting:
 
     def _weigh(self) -> None:
         for name in self._in():
-            self._visited.cells[name].weighed = self._ask("memory", name, messages.Weigh(name=name))
+            weighed = self._ask("memory", name, messages.Weigh(name=name))
+            self._visited.cells[name].weighed = weighed
+            if weighed.status is not None:
+                self._leave(name, weighed.status, f"while weighed: {weighed.reason}")
 
     def _close(self) -> None:
         closed = self._ask("close", "", messages.Close())

@@ -68,7 +68,7 @@ class _Worker:
                     return messages.Timed(batches=[self._time(request, name, calls) for name, calls in request.batches])
             case messages.Weigh(name=name):
                 with phase("memory"):
-                    return self._guarded(name, lambda block: block.weigh(name), lambda *_: messages.Weighed())
+                    return self._guarded(name, lambda block: block.weigh(name), _failed_weighing)
             case messages.Close():
                 return self._close()
 
@@ -162,6 +162,10 @@ def _failed_check(status: Status, reason: str) -> messages.Checked:
 
 def _failed_warming(status: Status, reason: str) -> messages.Warmed:
     return messages.Warmed(call_s=None, status=status, reason=reason)
+
+
+def _failed_weighing(status: Status, reason: str) -> messages.Weighed:
+    return messages.Weighed(status=status, reason=reason)
 
 
 def _status_of(error: BaseException) -> Status:

@@ -131,6 +131,12 @@ def test_what_does_not_fit_is_a_row_and_the_rest_is_measured(tmp_path):
     assert "bytes with its oracle" in reason
 
 
+def test_a_reference_that_starts_slowly_takes_part_in_every_pass(tmp_path):
+    settings = Settings(budget_s=0.1, passes=2, threads=1, impl=("native",), reference="compiled")
+    made = run(sweep(), settings, out=tmp_path / "run")
+    assert made.results.set_index("implementation")["passes"].to_dict() == {"compiled": 2, "native": 2}
+
+
 def test_nothing_that_fits_is_a_usage_error():
     with pytest.raises(UsageError, match=r"no problem fits in memory: the smallest needs .* bytes"):
         plan(sweep(N=(1 << 40,)), SETTINGS)

@@ -65,6 +65,7 @@ USAGE_ERRORS = [
     (("run", *SMALL, "--device", "gpu"), "--device: 'gpu' is unknown; did you mean 'cpu'?"),
     (("run", *SMALL, "--timer", "events"), "--timer: 'events' does not measure cpu here; use host"),
     (("run", *SMALL[:3], "9", "-G", "2", "-H", "1", "-W", "1"), "sweep: no valid problem is left: "),
+    (("run", *SMALL, "--threads", "4096"), "--threads: 4096 is more than the "),
     (("run", "--config", "absent.toml"), "--config: absent.toml cannot be read (No such file or directory); "),
     (("run", "--resume", "nowhere"), "--resume: there is no folder nowhere; "),
     (("run", "--resume", "nowhere", "-N", "2"), "--resume: "),
@@ -184,6 +185,37 @@ def test_a_damaged_run_is_said_in_one_line(ran, tmp_path, file, content):
     done = gnbench("report", tmp_path / "run")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("doctor", "--json")])
+def test_a_reader_that_has_read_enough_is_no_failure(arguments):
+    command = [sys.executable, "-P", "-m", "gnbench", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_an_interrupted_command_says_how_to_go_on(monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.doctor.examine", interrupt)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == (
+        "gnbench: interrupted; a run that had begun goes on with 'gnbench run --resume RUN'\n"
+    )
+
+
+def test_a_config_without_problems_says_so(tmp_path, capsys):
+    (tmp_path / "empty.toml").write_text("")
+    assert main(["run", "--config", str(tmp_path / "empty.toml")]) == 2
+    assert capsys.readouterr().err == (
+        "gnbench: sweep: has no problem; give -N -C -H -W -G, or [[problem]] in the file\n"
+    )
 
 
 def test_a_dry_run_tells_the_problems_and_measures_nothing(tmp_path):

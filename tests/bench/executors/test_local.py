@@ -80,6 +80,7 @@ def all_at_once(executor, rows):
         ("scribbles", "inconsistent", "changed its inputs"),
         ("scribbles-later", "inconsistent", "changed its inputs"),
         ("remembers", "inconsistent", None),
+        ("rethreads", "inconsistent", "changed torch's number of threads or default dtype, which is everybody's"),
         ("greedy", "out_of_memory", None),
         ("choosy", "unsupported", "G is even"),
         ("absent", "unavailable", "no such chip"),
@@ -95,9 +96,10 @@ def test_only_what_is_right_and_timed_has_batches(all_at_once):
     assert set(all_at_once.series) == {"native", "right", "chatty", "twice", "@twin", "@copy", "@clone"}
 
 
-def test_every_name_of_a_round_is_there_once_at_each_place(all_at_once):
-    rounds = zip(*(series.positions for series in all_at_once.series.values()), strict=True)
-    assert all(sorted(places) == list(range(7)) for places in rounds)
+def test_no_two_names_share_a_place_in_a_round(all_at_once):
+    rounds = list(zip(*(series.positions for series in all_at_once.series.values()), strict=True))
+    assert len(rounds) >= 5
+    assert all(len(set(places)) == 7 for places in rounds)
 
 
 def test_a_reference_that_dies_leaves_the_others_measured(executor, rows):

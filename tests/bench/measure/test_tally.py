@@ -83,7 +83,7 @@ def test_the_first_bad_status_stays():
     bad = {"native": CellVisit(checked=checked()), "mine": CellVisit(status="inconsistent", reason="oh")}
     made = tally(visited(0, native=[1], mine=[1]), visited(1, cells=bad, native=[1]), visited(2, native=[1], mine=[1]))
     assert (row(made).status, row(made).reason, row(made).latency_s) == ("inconsistent", "oh", None)
-    assert made.names_for(3) == ("native",)
+    assert made.names_for(3, "native") == ("native",)
 
 
 def test_errors_are_the_worst_of_all_passes_and_held_against_the_references():
@@ -96,12 +96,12 @@ def test_errors_are_the_worst_of_all_passes_and_held_against_the_references():
 def test_an_untimed_row_is_right_without_a_latency_and_visited_once():
     made = tally(visited(0, native=[1, 1]))
     assert (row(made).status, row(made).latency_s, row(made).first_call_s) == ("ok", None, 0.5)
-    assert made.names_for(1) == ("native",)
+    assert made.names_for(1, "native") == ("native",)
 
 
 def test_a_slow_row_takes_part_in_every_other_pass():
     made = tally(visited(0, native=[1], mine=[1]), slow=("mine",))
-    assert [made.names_for(pass_) for pass_ in (2, 3)] == [("native", "mine"), ("native",)]
+    assert [made.names_for(pass_, "native") for pass_ in (2, 3)] == [("native", "mine"), ("native",)]
 
 
 @pytest.mark.parametrize(
