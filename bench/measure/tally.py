@@ -60,7 +60,10 @@ class Tally:
         self._visits.append(visited)
 
     def names_for(self, pass_: int, reference: str) -> tuple[str, ...]:
-        """Give the names of a pass: none that failed, an untimed one once, a slow one but the reference in every other."""
+        """Give the names of a pass: none that failed, an untimed one once, a slow one every other time.
+
+        The reference takes part in all: without it a pass gives nobody a speed-up.
+        """
         return tuple(
             name
             for name in self.block.names
