@@ -167,7 +167,7 @@ def test_every_preset_is_of_named_models_and_valid_throughout(name):
     config = load_preset(name)
     assert expand(config.sweep).left_out == ()
     assert all(": " in entry.source for entry in config.sweep.entries)
-    assert config.settings == Settings(budget_s=25 if name == "quick" else 40)
+    assert config.settings == Settings(budget_s=20 if name == "quick" else 40)
 
 
 def test_the_quick_preset_varies_all_axes_and_stays_small():
