@@ -110,17 +110,6 @@ def ratio_with_interval(value: Any, low: Any, high: Any) -> str:
     return f"{ratio(value)} {interval(low, high)}".rstrip()
 
 
-def seconds_with_interval(value: Any, low: Any, high: Any) -> str:
-    """Write a time with its interval, each with its unit.
-
-    >>> seconds_with_interval(1.2e-5, 1.1e-5, 1.3e-5)
-    '12.0 µs [11.0 µs, 13.0 µs]'
-    """
-    if is_null(low) or is_null(high):
-        return seconds(value)
-    return f"{seconds(value)} [{seconds(low)}, {seconds(high)}]"
-
-
 def percent(value: Any) -> str:
     """Write a fraction in per cent, two significant digits.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.cli import options as opt
-from bench.errors import ExitStatus, UsageError
+from bench.errors import ExitStatus
 
 if TYPE_CHECKING:
     from bench.measure.messages import Loaded
@@ -26,15 +26,11 @@ def list_(plugin: opt.Plugin = None, device: opt.Device = None, json: opt.AsJson
 
 
 def _asked(plugins: list[str], device: str) -> Loaded:
-    from pathlib import Path
-
-    from bench.devices.environment import available_threads
     from bench.executors.local import LocalExecutor
+    from bench.host import available_cores
 
-    for plugin in plugins:
-        if not Path(plugin).expanduser().is_file():
-            raise UsageError("--plugin", f"there is no file {plugin}", "give a Python file with @register")
-    executor = LocalExecutor(device=device, threads=available_threads(), plugins=plugins)
+    opt.refuse_missing(plugins)
+    executor = LocalExecutor(device=device, threads=available_cores(), plugins=plugins)
     try:
         return executor.table()
     finally:

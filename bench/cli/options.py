@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,6 +110,13 @@ def configured(
     if device is not None:
         sweep = replace(sweep, device=_device(device))
     return replace(base, sweep=sweep, settings=_with_options(base.settings, settings))
+
+
+def refuse_missing(plugins: Iterable[str]) -> None:
+    """Refuse a plugin file that is not there, before a worker is started for it."""
+    for plugin in plugins:
+        if not Path(plugin).expanduser().is_file():
+            raise UsageError("--plugin", f"there is no file {plugin}", "give a Python file with @register")
 
 
 def _device(text: str) -> str:

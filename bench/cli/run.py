@@ -93,13 +93,9 @@ def _only_resume() -> None:
 
 def _refuse_what_cannot_be(configured: Config) -> None:
     """Refuse a missing plugin file or a timer of another device before anything is started."""
-    from pathlib import Path
-
     from bench.devices.environment import timer_of
 
-    for plugin in configured.settings.plugins:
-        if not Path(plugin).expanduser().is_file():
-            raise UsageError("--plugin", f"there is no file {plugin}", "give a Python file with @register")
+    opt.refuse_missing(configured.settings.plugins)
     timer = configured.settings.timer
     own = timer_of(configured.sweep.device)
     if timer not in {None, own}:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 _HUGE = str(1 << 40)
 
 
@@ -45,10 +43,3 @@ def default_cache(device: str) -> str:
 def timer_of(device: str) -> str:
     """Name the timer a device measures with (a frame's ``timer``)."""
     return "events" if device == "cuda" else "host"
-
-
-def available_threads() -> int:
-    """Count the cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -115,8 +115,8 @@ class OpenedBlock:
         try:
             checked = self._first_calls(name)
         finally:
-            # Whatever came of it, the next one finds its inputs as they were drawn, and torch as it was.
-            changed = self._changed_state() or self._changed_inputs()
+            # Whatever came of it, the next one finds its inputs as they were drawn.
+            changed = self._changed_inputs()
         return replace(checked, status=Status.INCONSISTENT, reason=changed) if changed else checked
 
     def _first_calls(self, name: str) -> Checked:
@@ -169,7 +169,7 @@ class OpenedBlock:
                 variant.given.restore(variant.pristine)
         return "changed its inputs" if changed else None
 
-    def _changed_state(self) -> str | None:
+    def changed_state(self) -> str | None:
         """Say that torch's state, which every row shares, was changed, and put it back."""
         if (torch.get_num_threads(), torch.get_default_dtype()) == self._state:
             return None
@@ -177,7 +177,7 @@ class OpenedBlock:
         torch.set_default_dtype(self._state[1])
         return "changed torch's number of threads or default dtype, which is everybody's"
 
-    def add_companions(self) -> None:
+    def _add_companions(self) -> None:
         """Bind the reference's twin and the plain copies."""
         with self._grad_mode():
             if self._reference in self._calls:
@@ -189,7 +189,7 @@ class OpenedBlock:
     def warm(self, name: str) -> Warmed:
         """Call in growing batches until two in succession agree within 10 %; give a call's time."""
         if not self._calls.get(COPY):
-            self.add_companions()
+            self._add_companions()
         if name not in self._calls:
             return Warmed(call_s=None, status=Status.NOT_MEASURED, reason="the reference was not checked")
         calls, previous = 1, 0.0
@@ -215,9 +215,7 @@ class OpenedBlock:
             if not self._cold and self._call_s.get(name, 0.0) < _SLOW_CALL_S:
                 call()  # the last batch was another's: this one's data and code are not in the caches yet
             batch, output = self._device.time(call, calls, cold=self._cold)
-            wrong = self._changed_state()
-            if verify and name in self._kernels:
-                wrong = wrong or self._wrong_while_timed(variant, output)
+            wrong = self._wrong_while_timed(variant, output) if verify and name in self._kernels else None
             self._poison(output)
         return TimedBatch(
             name=name,

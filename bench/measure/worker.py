@@ -136,6 +136,11 @@ class _Worker:
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             answer = failed(_status_of(error), one_line(error))
+            self._block.changed_state()
+        else:
+            # At once, under its own name: the next one to be called would be slowed, and blamed.
+            if (changed := self._block.changed_state()) is not None:
+                answer = failed(Status.INCONSISTENT, changed)
         self._mark.set("")
         return answer
 

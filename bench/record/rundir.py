@@ -47,16 +47,6 @@ class RunDirectory:
         return self.path / JOURNAL
 
     @property
-    def results_path(self) -> Path:
-        """Where the results' frame is, once the run is finished."""
-        return self.path / RESULTS
-
-    @property
-    def samples_path(self) -> Path:
-        """Where the samples' frame is, once the run is finished."""
-        return self.path / SAMPLES
-
-    @property
     def report_path(self) -> Path:
         """Where the report is."""
         return self.path / REPORT

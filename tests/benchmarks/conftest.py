@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.devices.choice import device_named
-from bench.devices.environment import available_threads
+from bench.host import available_cores
 from bench.measure.opened import OpenedBlock
 from bench.plan.config import load_preset
 from bench.plan.sweep import expand
@@ -23,7 +23,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 @pytest.fixture(scope="session")
 def device():
     made = device_named(DEVICE)
-    made.prepare(available_threads())
+    made.prepare(available_cores())
     return made
 
 

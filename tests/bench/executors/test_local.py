@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,24 +30,24 @@ def rows(executor):
     return {row.name: row for row in executor.table().rows}
 
 
-def visit(executor, *names, **kwargs):
-    problem = Problem(N=2, C=8, H=9, W=7, G=kwargs.pop("G", 4), **kwargs)
+PLAN = Visit(
+    problem=Problem(N=2, C=8, H=9, W=7, G=4),
+    names=NATIVE,
+    reference="native",
+    pass_=0,
+    launch=0,
+    seed=0,
+    cold=False,
+    share_s=0.05,
+    clock_s=1e-7,
+    timeout_s=2.0,
+    weighs=False,
+)
+
+
+def visit(executor, **changes):
     executor.begin_pass(NATIVE)
-    return executor.visit(
-        Visit(
-            problem=problem,
-            names=(*NATIVE, *names),
-            reference="native",
-            pass_=0,
-            launch=0,
-            seed=0,
-            cold=False,
-            share_s=0.05,
-            clock_s=1e-7,
-            timeout_s=2.0,
-            weighs=False,
-        )
-    )
+    return executor.visit(replace(PLAN, **changes))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def all_at_once(executor, rows):
     """One visit of a block that holds every faulty row."""
     names = [name for name, row in rows.items() if row.origin == "plugin"]
     random.Random(3).shuffle(names)
-    return visit(executor, *names)
+    return visit(executor, names=(*NATIVE, *names))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,7 @@ def all_at_once(executor, rows):
         ("scribbles-later", "inconsistent", "changed its inputs"),
         ("remembers", "inconsistent", None),
         ("rethreads", "inconsistent", "changed torch's number of threads or default dtype, which is everybody's"),
+        ("rethreads-later", "inconsistent", "changed torch's number of threads or default dtype, which is everybody's"),
         ("greedy", "out_of_memory", None),
         ("choosy", "unsupported", "G is even"),
         ("absent", "unavailable", "no such chip"),
@@ -103,41 +105,15 @@ def test_no_two_names_share_a_place_in_a_round(all_at_once):
 
 
 def test_a_reference_that_dies_leaves_the_others_measured(executor, rows):
-    executor.begin_pass(NATIVE)
-    plan = Visit(
-        problem=Problem(N=2, C=8, H=9, W=7, G=4),
-        names=("segfaults", "right"),
-        reference="segfaults",
-        pass_=0,
-        launch=0,
-        seed=0,
-        cold=False,
-        share_s=0.05,
-        clock_s=1e-7,
-        timeout_s=5.0,
-        weighs=False,
-    )
-    made = executor.visit(plan)
+    made = visit(executor, names=("segfaults", "right"), reference="segfaults", timeout_s=5.0)
     assert {name: cell.status for name, cell in made.cells.items()} == {"segfaults": "crashed", "right": "ok"}
     assert "@twin" not in made.series
 
 
 def test_cold_calls_are_timed_one_by_one(executor, rows):
-    executor.begin_pass(NATIVE)
-    plan = Visit(
-        problem=Problem(N=1, C=8, H=4, W=4, G=4),
-        names=NATIVE,
-        reference="native",
-        pass_=0,
-        launch=0,
-        seed=0,
-        cold=True,
-        share_s=0.01,
-        clock_s=1e-7,
-        timeout_s=30.0,
-        weighs=False,
-    )
-    assert {series.calls for series in executor.visit(plan).series.values()} == {1}
+    problem = Problem(N=1, C=8, H=4, W=4, G=4)
+    made = visit(executor, problem=problem, cold=True, share_s=0.01, timeout_s=30.0)
+    assert {series.calls for series in made.series.values()} == {1}
 
 
 def test_a_fresh_worker_every_pass_and_a_fresh_zygote_every_third(executor, rows):

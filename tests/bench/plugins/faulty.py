@@ -149,3 +149,10 @@ def untimed(x, num_groups, weight, bias, eps):
 def rethreads(x, num_groups, weight, bias, eps):
     torch.set_default_dtype(torch.float64)
     return _right(x, num_groups, weight, bias, eps)
+
+
+@register("rethreads-later", devices=("cpu",))
+def rethreads_later(x, num_groups, weight, bias, eps):
+    if _nth("rethreads-later") > 3:
+        torch.set_default_dtype(torch.float64)
+    return _right(x, num_groups, weight, bias, eps)

@@ -1,4 +1,4 @@
-"""The row ``triton`` on a device: numerics over shapes, types and layouts, and the current stream obeyed."""
+"""Our own rows on a device: numerics over shapes, types and layouts, and the current stream obeyed."""
 
 import pytest
 import torch
@@ -8,9 +8,9 @@ from kernels import discovery
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def row():
-    return discovery.load(["triton"])["triton"]
+@pytest.fixture(scope="module", params=["cuda", "triton"])
+def row(request):
+    return discovery.load([request.param])[request.param]
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
