@@ -1,8 +1,7 @@
 """What one call allocates through torch's CPU allocator, from the profiler's own record of every allocation.
 
-Resident memory would not do: with freed memory kept in the heap (see ``environment``) a call may allocate
-without growing, and a growing heap may hold nothing new. Memory that a kernel takes past torch's allocator
-(``malloc`` in its own C++) is not seen; ``docs/method.md`` says so.
+Exact to a byte, but blind to memory that a kernel takes past torch's allocator (``malloc`` in its own C++): that is
+seen by ``resident``, to a page.
 """
 
 from __future__ import annotations
