@@ -98,6 +98,8 @@ class Implementation:
     untimed: Callable[[ProblemLike], str | None] | None = None
     """Gives a reason when a latency would mean nothing, as with an interpreted kernel."""
     backward: Callable[..., Any] | None = None
+    """``backward(dy, x, num_groups, weight, bias, eps)``, with ``activation=`` if taken, gives (dx, dweight, dbias);
+    the last two are None without weight and bias. Only needed where autograd does not go through the call."""
     takes_out: bool = False
     inspect: Callable[..., Any] | None = None
     """``inspect(arch)`` gives registers, spills and shared memory without launching."""
@@ -165,6 +167,7 @@ def register(
     (N, C, ...), contiguous or channels_last(_3d); weight and bias are (C,) of x's type or float32, or None;
     it returns a tensor of x's shape, type and memory format. ``activations=None`` means all of them when the
     function has a parameter ``activation``, else ``("none",)``. With a parameter ``out`` it may be given memory.
+    ``backward(dy, x, num_groups, weight, bias, eps)`` gives (dx, dweight, dbias), where autograd goes no way through.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,17 @@ Kernel = Callable[..., Tensor]
 """``group_norm(x, num_groups, weight, bias, eps, *, activation="none")``, as the plugin table has it."""
 
 
-def bind(kernel: Kernel, problem: Problem, inputs: Inputs) -> Call:
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A kernel's own backward pass, for one that autograd does not go through.
+
+    ``call(dy, x, num_groups, weight, bias, eps, *, activation="none")`` gives (dx, dweight, dbias).
+    """
+
+    call: Callable[..., tuple[Tensor | None, ...]]
+
+
+def bind(kernel: Kernel | Gradient, problem: Problem, inputs: Inputs) -> Call:
     """Bind a kernel to its inputs in the problem's direction.
 
     Returns
@@ -29,6 +40,11 @@ def bind(kernel: Kernel, problem: Problem, inputs: Inputs) -> Call:
         forward and training_forward: gives y. backward: gives the gradients of x, weight and bias, and
         nothing but the gradient's call is in it (the forward pass happens here, once).
     """
+    if isinstance(kernel, Gradient):
+        given = (inputs.dy, inputs.x, problem.G, inputs.weight, inputs.bias, problem.eps)
+        gradients = partial(kernel.call, *given, **_options(kernel.call, problem))
+        # Without weight and bias their gradients are None, and what is checked is dx alone.
+        return gradients if problem.affine else lambda: gradients()[:1]
     if problem.direction == "forward":
         return partial(
             kernel, inputs.x, problem.G, inputs.weight, inputs.bias, problem.eps, **_options(kernel, problem)
@@ -43,7 +59,7 @@ def bind(kernel: Kernel, problem: Problem, inputs: Inputs) -> Call:
     return partial(torch.autograd.grad, forward(), leaves, inputs.dy, retain_graph=True)
 
 
-def _options(kernel: Kernel, problem: Problem) -> dict[str, Any]:
+def _options(kernel: Callable[..., Any], problem: Problem) -> dict[str, Any]:
     """Leave ``activation`` out for a kernel that has none; the table lets it have no problem with one."""
     return {"activation": problem.activation} if "activation" in inspect.signature(kernel).parameters else {}
 

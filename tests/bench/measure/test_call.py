@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.measure.call import bind, cloning, copying, native, saved_bytes
+from bench.measure.call import Gradient, bind, cloning, copying, native, saved_bytes
 from bench.measure.inputs import make_inputs
 from bench.plan.problem import Problem
 
@@ -58,3 +58,22 @@ def test_saved_bytes_count_each_storage_once():
         return F.group_norm(x, num_groups, weight, bias, eps).square()  # keeps y as well
 
     assert saved_bytes(bind(twice_as_much, asked, inputs)) == kept + inputs.x.nbytes
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_kernels_own_backward_is_given_the_upstream_gradient_and_called_alone(affine):
+    asked = problem(direction="backward", affine=affine)
+    inputs = make_inputs(asked, 0)
+
+    def gradients(dy, x, *rest):
+        num_groups, weight, bias, eps = rest
+        assert dy is inputs.dy
+        leaves = [one.detach().requires_grad_() for one in (x, weight, bias) if one is not None]
+        with torch.enable_grad():
+            y = F.group_norm(leaves[0], num_groups, *(leaves[1:] or (None, None)), eps)
+        found = torch.autograd.grad(y, leaves, dy)
+        return found if affine else (*found, None, None)
+
+    own, autograds = bind(Gradient(gradients), asked, inputs)(), bind(native, asked, inputs)()
+    assert len(own) == len(autograds) == (3 if affine else 1)
+    assert all(torch.equal(a, b) for a, b in zip(own, autograds, strict=True))
