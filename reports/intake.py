@@ -17,6 +17,7 @@ _INTERVALS = (
 )
 _ROUNDING = 1e-9
 """exp and log on the way to an interval may move its ends by a few parts in 1e16."""
+_SIGNED = frozenset({"autocorrelation"})
 _ABOVE_ZERO = {"N", "C", "H", "W", "G", "eps", "speedup", "base_speedup", "head_speedup", "change", "calls"}
 
 
@@ -72,7 +73,7 @@ def _refuse_impossible(values: pd.Series, column: Column) -> None:
         _refuse(~values.isin(list(Status)), column.name, values, "is no known status")
     if column.kind is float:
         _refuse(pd.Series(np.isinf(values), index=values.index), column.name, values, "is infinite")
-    if column.kind in (int, float):
+    if column.kind in (int, float) and column.name not in _SIGNED:
         _refuse(values < 0, column.name, values, "is negative")
     if column.name in _ABOVE_ZERO:
         _refuse((values == 0) & (column.name != "N"), column.name, values, "is zero")

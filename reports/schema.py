@@ -43,7 +43,7 @@ STATUS_MEANING = {
     Status.OUT_OF_MEMORY: "asked for more memory than there is",
     Status.TIMEOUT: "gave no answer in the time a cell may take",
     Status.CRASHED: "took its process down",
-    Status.NOT_MEASURED: "the budget never reached it",
+    Status.NOT_MEASURED: "the budget never reached it, or another program disturbed every round",
 }
 """One line for each status, for legends."""
 
@@ -105,11 +105,22 @@ class ResultRow(CellKey):
         default=None, metadata=_column("rounds beyond three interquartile ranges of their pass, kept")
     )
 
+    struck: int | None = field(
+        default=None, metadata=_column("batches repeated because another program held a core, in no figure")
+    )
+
     spread_between: float | None = field(
         default=None, metadata=_column("relative standard deviation between passes", "1")
     )
     spread_within: float | None = field(
         default=None, metadata=_column("relative standard deviation of rounds within a pass", "1")
+    )
+    drift: str | None = field(
+        default=None, metadata=_column("slower with time, faster with time or moves slowly, over the passes' medians")
+    )
+    autocorrelation: float | None = field(
+        default=None,
+        metadata=_column("of neighbouring rounds, mean over passes; near 0 when rounds are independent", "1"),
     )
     noise_floor: float | None = field(
         default=None, metadata=_column("larger distance from 1 of the ends of the twin's interval", "1")
@@ -169,6 +180,9 @@ class SampleRow(CellKey):
     position: int = field(metadata=_column("place in the round's order, from 0"))
     calls: int = field(metadata=_column("calls in the batch"))
     seconds: float = field(metadata=_column("time of the whole batch", "s"))
+    spin_s: float | None = field(
+        default=None, metadata=_column("a fixed bit of arithmetic before the round: the machine's speed (CPU)", "s")
+    )
     sm_clock_hz: float | None = field(default=None, metadata=_column("SM clock during the batch (CUDA)", "Hz"))
     throttled: bool | None = field(default=None, metadata=_column("the GPU said that it slowed down (CUDA)"))
 

@@ -236,7 +236,7 @@ def noise_floors(cells: pd.DataFrame) -> pd.DataFrame:
     """Give each problem's noise floor with the passes, rounds and spreads behind it (the reference's, or the first)."""
     rows = timed(cells).sort_values("is_reference", ascending=False, kind="stable").drop_duplicates("problem")
     names = ["problem", "implementation", "noise_floor", "spread_between", "spread_within", "passes", "rounds"]
-    return rows[[*names, "outliers"]].sort_index()
+    return rows[[*names, "outliers", "struck", "drift"]].sort_index()
 
 
 def rounds(rows: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:

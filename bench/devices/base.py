@@ -18,6 +18,8 @@ class Batch:
     """Time of the whole batch on the device's own clock, s."""
     page_faults: int | None = None
     """Page faults of the whole batch (CPU)."""
+    struck: bool | None = None
+    """Another program held a core that the batch needed (CPU); None where the system does not tell."""
     sm_clock_hz: float | None = None
     throttled: bool | None = None
 
@@ -57,3 +59,9 @@ class Device(Protocol):
 
     def clock(self) -> Clock:
         """Measure what timing itself costs."""
+
+    def spin_s(self) -> float | None:
+        """Time a fixed bit of arithmetic, s: how fast the machine is at this moment (CPU)."""
+
+    def cool_down(self, most_s: float) -> None:
+        """Wait until the device is no longer slowed down, at most ``most_s`` seconds."""

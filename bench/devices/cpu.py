@@ -15,9 +15,16 @@ import torch
 
 from bench.devices.allocations import allocation_changes, peak_of
 from bench.devices.base import Batch, Call, Clock
+from bench.devices.resident import resident_peak_bytes
+from bench.devices.waiting import run_queue_wait_s
 
 _EMPTY_CALLS = 10_000
 _CLOCK_STEPS = 1_000
+_STRUCK_FROM = 0.01
+"""Share of a batch spent waiting for a core: 0 in all quiet batches of 2 ms, 0.3 to 30 in those with a time slice."""
+_SPIN_STEPS = 2_000
+_HIDDEN_FROM_BYTES = 1 << 16
+"""Above what page rounding and the stacks of a few threads come to."""
 
 
 class CpuDevice:
@@ -50,10 +57,11 @@ class CpuDevice:
 
     def time(self, call: Call, calls: int, *, cold: bool) -> tuple[Batch, Any]:
         """Time a batch; when cold, each call by itself after everything was pushed out of the caches."""
+        waited_s = run_queue_wait_s()
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         seconds, output = self._cold_seconds(call, calls) if cold else _warm_seconds(call, calls)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        return Batch(seconds=seconds, page_faults=faults), output
+        return Batch(seconds=seconds, page_faults=faults, struck=_is_struck(waited_s, seconds)), output
 
     def _cold_seconds(self, call: Call, calls: int) -> tuple[float, Any]:
         total_ns, output = 0, None
@@ -76,8 +84,10 @@ class CpuDevice:
         return None
 
     def allocated_bytes(self, call: Call) -> int:
-        """Measure with torch's profiler (see ``allocations``)."""
-        return peak_of(allocation_changes(call))
+        """Take torch's own record, or what became resident where that is clearly more: memory past its allocator."""
+        recorded = peak_of(allocation_changes(call))
+        resident = resident_peak_bytes(call) or 0
+        return resident if resident - recorded > max(_HIDDEN_FROM_BYTES, recorded // 16) else recorded
 
     def fresh_output_seconds(self, call: Call) -> float | None:
         """Give freed memory back to the system, so that the call's output is page-faulted as it is written."""
@@ -100,6 +110,20 @@ class CpuDevice:
             steps.append(second - first)
         seconds, _ = _warm_seconds(_nothing, _EMPTY_CALLS)
         return Clock(resolution_s=min(steps) / 1e9, empty_call_s=seconds / _EMPTY_CALLS)
+
+    def spin_s(self) -> float | None:
+        """Time a fixed bit of arithmetic, about 50 µs of it."""
+        start = time.perf_counter_ns()
+        sum(range(_SPIN_STEPS))
+        return (time.perf_counter_ns() - start) / 1e9
+
+    def cool_down(self, most_s: float) -> None:
+        """Nothing to wait for: a CPU does not say that it is slowed down."""
+
+
+def _is_struck(waited_s: float | None, seconds: float) -> bool | None:
+    now_s = run_queue_wait_s()
+    return None if waited_s is None or now_s is None else now_s - waited_s > _STRUCK_FROM * seconds
 
 
 def _nothing() -> None:

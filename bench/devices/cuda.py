@@ -99,6 +99,13 @@ class CudaDevice:
         """Give None: device memory is not page-faulted."""
         return None
 
+    def spin_s(self) -> float | None:
+        """Give None: the device tells its clock itself."""
+        return None
+
+    def cool_down(self, most_s: float) -> None:
+        """Nothing yet: whether the device is slowed down is not asked."""
+
     def clock(self) -> Clock:
         """Time pairs of events with nothing between them; an event's step is half a microsecond (CUDA's manual)."""
         seconds, _ = self._warm_seconds(lambda: None, _EMPTY_CALLS)

@@ -144,6 +144,10 @@ class TimedBatch:
     calls: int
     seconds: float | None
     page_faults: int | None = None
+    struck: bool = False
+    """Another program held a core that the batch needed, however often it was repeated."""
+    repeats: int = 0
+    """Batches thrown away before this one, since they were struck."""
     sm_clock_hz: float | None = None
     throttled: bool | None = None
     status: str | None = None
@@ -155,6 +159,20 @@ class Timed:
     """A round's batches in the order asked for."""
 
     batches: list[TimedBatch]
+    spin_s: float | None
+    """A fixed bit of arithmetic just before the round (see ``Device.spin_s``)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cool:
+    """Wait until the device is no longer slowed down, at most so many seconds."""
+
+    most_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cooled:
+    """The wait is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,8 +215,8 @@ class Broken:
     status: str = "failed"
 
 
-Request = Load | Open | Check | Warm | Time | Weigh | Close
-Reply = Loaded | Opened | Checked | Warmed | Timed | Weighed | Closed | Broken
+Request = Load | Open | Check | Warm | Time | Cool | Weigh | Close
+Reply = Loaded | Opened | Checked | Warmed | Timed | Cooled | Weighed | Closed | Broken
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -213,6 +231,8 @@ _KINDS: dict[str, type] = {
         Warmed,
         Time,
         Timed,
+        Cool,
+        Cooled,
         Weigh,
         Weighed,
         Close,

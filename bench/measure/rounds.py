@@ -54,6 +54,13 @@ def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
     return max(1, math.floor(100 * clock_s / call_s) + 1, math.ceil(batch_s / call_s))
 
 
+_MOST_STRUCK = 2
+"""Struck rounds that are given again, in times the planned ones."""
+_ROUNDS_TO_JUDGE = 4
+_MOST_SHORTENINGS = 2
+"""From 2.5 ms to 0.16 ms, where reading the clock is still below a thousandth."""
+
+
 def rounds_for(round_s: float, share_s: float, least: int = 5, most: int = 12) -> int:
     """Give the rounds of a visit that fit in its share of the budget, within ``least`` and ``most``."""
     if round_s <= 0:
@@ -81,6 +88,8 @@ class Rounds:
         self._orders = balanced_orders(tuple(calls), rng)
         self._pending: tuple[str, ...] | None = None
         self._finished: list[dict[str, float]] = []
+        self._struck = 0
+        self._shortenings = 0
 
     @property
     def planned(self) -> int:
@@ -93,11 +102,11 @@ class Rounds:
         return len(self._finished)
 
     def next(self) -> tuple[tuple[str, int], ...] | None:
-        """Give the next round's batches as (name, calls) in order, or None when there are enough.
+        """Give the next round's batches as (name, calls) in order, or None when there are enough or too many struck.
 
         A round that was given and not recorded is given again: a worker that died in it has a successor.
         """
-        if self.finished >= self._rounds or not self._calls:
+        if self.finished >= self._rounds or self._struck >= _MOST_STRUCK * self._rounds or not self._calls:
             return None
         if self._pending is None:
             self._pending = next(self._orders)
@@ -110,6 +119,23 @@ class Rounds:
         batches = zip(self._pending, seconds, strict=True)
         self._finished.append({name: batch_s / self._calls[name] for name, batch_s in batches})
         self._pending = None
+
+    def strike(self) -> None:
+        """Say that the last given round was disturbed: it counts for nothing and is given again."""
+        self._struck += 1
+
+    @property
+    def wants_shorter(self) -> bool:
+        """Say whether most rounds are struck and batches could be shorter: those fit between two time slices."""
+        tried = self.finished + self._struck
+        are_many = tried >= _ROUNDS_TO_JUDGE and 2 * self._struck > tried
+        return are_many and self._shortenings < _MOST_SHORTENINGS and any(one > 1 for one in self._calls.values())
+
+    def shorten(self) -> None:
+        """Begin again with a quarter of the calls a batch."""
+        self._calls = {name: max(1, calls // 4) for name, calls in self._calls.items()}
+        self._finished, self._struck, self._pending = [], 0, None
+        self._shortenings += 1
 
     def drop(self, name: str) -> None:
         """Let a name leave: a round not yet recorded is void, and the others go on in a new design."""

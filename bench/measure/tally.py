@@ -138,13 +138,17 @@ class Tally:
         reference_error: float | None,
     ) -> ResultRow:
         status = self._status(name)
-        fields = _reason(self._cells(name), status) | self._checked_fields(name, reference_error)
+        fields = self._reason(name, status) | self._checked_fields(name, reference_error)
         if status != Status.OK:
             return _row(self.block, conditions, name, status=status, **fields)
         fields |= self._memory_fields(name)
         figures = self._figures(name, conditions.reference)
         latency = paired.latency([one.median_s for one in figures])
         if latency is None:
+            struck = sum(visited.series[name].struck for visited in self._visits if name in visited.series)
+            if struck:
+                why = f"another program was busy: each of {struck} batches was disturbed"
+                return _row(self.block, conditions, name, status=Status.NOT_MEASURED, **(fields | {"reason": why}))
             return _row(self.block, conditions, name, status=status, **fields)
         roofline = self._roofline(name)
         if roofline is not None and (roofline.low or roofline.centre) > 1 / _IMPLAUSIBLE_BELOW:
@@ -170,12 +174,28 @@ class Tally:
             "passes": len(figures),
             "rounds": sum(one.rounds for one in figures),
             "outliers": sum(one.outliers for one in figures),
+            "struck": sum(one.struck for one in series),
             "spread_between": drift.spread_between(medians),
             "spread_within": drift.spread_within([one.call_seconds() for one in series]),
+            **_movement(medians, [one.call_seconds() for one in series]),
             "bandwidth_bytes_per_s": self.block.problem.minimum_bytes / latency.centre,
             "roofline_fraction": roofline.centre if roofline else None,
             "page_faults": statistics.median(faults) if faults else None,
         }
+
+    def _reason(self, name: str, status: str) -> dict[str, Any]:
+        cells = self._cells(name)
+        reason = next((cell.reason for cell in cells if cell.status == status and cell.reason), None)
+        if reason is None and status == Status.OK and name in self._slow and len(cells) < self.passes:
+            reason = f"starts slowly: took part in {len(cells)} of {self.passes} passes"
+        return {"reason": reason}
+
+    @property
+    def struck(self) -> tuple[int, int]:
+        """Count the batches that another program disturbed, and all batches."""
+        series = [one for visited in self._visits for one in visited.series.values()]
+        struck = sum(one.struck for one in series)
+        return struck, struck + sum(len(one.seconds) for one in series)
 
     def _checked_fields(self, name: str, reference_error: float | None) -> dict[str, Any]:
         checks = self._checks(name)
@@ -221,6 +241,7 @@ class Tally:
                         position=series.positions[round_],
                         calls=series.calls,
                         seconds=seconds,
+                        spin_s=visited.spins_s[round_] if visited.spins_s else None,
                         sm_clock_hz=series.sm_clock_hz[round_] if series.sm_clock_hz else None,
                         throttled=series.throttled[round_] if series.throttled else None,
                     )
@@ -246,8 +267,14 @@ def _row(block: Block, conditions: Conditions, name: str, *, status: str, **fiel
     )
 
 
-def _reason(cells: Sequence[CellVisit], status: str) -> dict[str, Any]:
-    return {"reason": next((cell.reason for cell in cells if cell.status == status and cell.reason), None)}
+def _movement(medians: Sequence[float], passes: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Say how a cell's times moved: over the passes, and from one round to the next within them."""
+    over_passes = drift.drift(medians)
+    memories = [memory for one in passes if (memory := drift.autocorrelation(one)) is not None]
+    return {
+        "drift": over_passes.word if over_passes else None,
+        "autocorrelation": statistics.fmean(memories) if memories else None,
+    }
 
 
 def _worst(checks: Sequence[messages.Checked], column: str) -> float | None:

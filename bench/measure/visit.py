@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,11 @@ _BATCH_S = 2.5e-3
 """Least seconds of a batch: with 20 rounds, six passes of the quick preset measure for about 25 s."""
 _MOST_ROUNDS = 20
 _OPEN_TIMEOUT_S = 300.0
+_SLOW_SPIN = 1.5
+"""Times the fastest of the visit: whole cores differ by 15 %, a core that is taken or throttled by far more."""
+_MOST_COOLING = 0.2
+"""Of a visit's share of the budget; a figure from a warm GPU is better than none."""
+_MOST_THROTTLED_REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +47,7 @@ class Visit:
     """Measure memory too: once a run is enough."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Series:
     """One name's batches in one visit, in the order of rounds."""
 
@@ -52,6 +58,8 @@ class Series:
     """Empty where the device has none to count; likewise the two below."""
     sm_clock_hz: list[float] = field(default_factory=list)
     throttled: list[bool] = field(default_factory=list)
+    struck: int = 0
+    """Batches beside these that another program disturbed: repeated, and in no figure."""
 
     def call_seconds(self) -> list[float]:
         """Give the seconds per call, round by round."""
@@ -79,6 +87,8 @@ class Visited:
     series: dict[str, Series] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     """Where the visit's wall time went."""
+    spins_s: list[float] = field(default_factory=list)
+    """A fixed bit of arithmetic before each round: how fast the machine was."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record as plain data."""
@@ -121,6 +131,9 @@ class _Visiting:
         self._rng = random.Random(f"{plan.seed}:{plan.pass_}:{plan.problem.key}")
         self._visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch)
         self._untimed: dict[str, str] = {}
+        self._fastest_spin_s = float("inf")
+        self._cooled = 0
+        self._cooled_s = 0.0
 
     def made(self) -> Visited:
         self._open()
@@ -220,17 +233,62 @@ class _Visiting:
                 rounds.drop(batch.name)
             if broken:
                 continue
-            rounds.record([batch.seconds or 0.0 for batch in timed.batches])
-            for position, batch in enumerate(timed.batches):
-                self._record(batch, position)
+            self._count_struck(timed.batches)
+            if any(batch.struck for batch in timed.batches) or self._is_slow(timed.spin_s):
+                rounds.strike()
+                if rounds.wants_shorter:
+                    rounds.shorten()
+                    self._forget_rounds()
+            elif any(batch.throttled for batch in timed.batches) and self._cool():
+                continue
+            else:
+                self._record(rounds, timed)
 
-    def _record(self, batch: messages.TimedBatch, position: int) -> None:
-        series = self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))
-        series.seconds.append(batch.seconds or 0.0)
-        series.positions.append(position)
-        for name in ("page_faults", "sm_clock_hz", "throttled"):
-            if (value := getattr(batch, name)) is not None:
-                getattr(series, name).append(value)
+    def _count_struck(self, batches: Sequence[messages.TimedBatch]) -> None:
+        for batch in batches:
+            self._series(batch).struck += batch.repeats + batch.struck
+
+    def _is_slow(self, spin_s: float | None) -> bool:
+        if spin_s is None:
+            return False
+        self._fastest_spin_s = min(self._fastest_spin_s, spin_s)
+        return spin_s > _SLOW_SPIN * self._fastest_spin_s
+
+    def _forget_rounds(self) -> None:
+        """Batches of other lengths are no longer comparable; how many were struck stays counted."""
+        self._visited.spins_s.clear()
+        self._visited.series = {
+            name: Series(calls=0, seconds=[], positions=[], struck=series.struck)
+            for name, series in self._visited.series.items()
+        }
+
+    def _cool(self) -> bool:
+        """Let a GPU that slowed itself down come back; say whether the round is to be made again."""
+        left_s = _MOST_COOLING * self._plan.share_s - self._cooled_s
+        if self._cooled >= _MOST_THROTTLED_REPEATS or left_s <= 0:
+            return False
+        began = time.perf_counter()
+        self._ask("cool", "", messages.Cool(most_s=left_s))
+        self._cooled += 1
+        self._cooled_s += time.perf_counter() - began
+        return True
+
+    def _record(self, rounds: Rounds, timed: messages.Timed) -> None:
+        rounds.record([batch.seconds or 0.0 for batch in timed.batches])
+        self._cooled = 0
+        if timed.spin_s is not None:
+            self._visited.spins_s.append(timed.spin_s)
+        for position, batch in enumerate(timed.batches):
+            series = self._series(batch)
+            series.calls = batch.calls
+            series.seconds.append(batch.seconds or 0.0)
+            series.positions.append(position)
+            for name in ("page_faults", "sm_clock_hz", "throttled"):
+                if (value := getattr(batch, name)) is not None:
+                    getattr(series, name).append(value)
+
+    def _series(self, batch: messages.TimedBatch) -> Series:
+        return self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))
 
     def _weigh(self) -> None:
         for name in self._in():

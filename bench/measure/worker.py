@@ -15,6 +15,7 @@ import torch
 from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
 from bench.measure import messages
+from bench.measure.call import Gradient, Kernel
 from bench.measure.mark import Mark
 from bench.measure.opened import OpenedBlock
 from bench.measure.ranges import close_visit, open_visit, phase
@@ -65,7 +66,11 @@ class _Worker:
                     return self._guarded(name, lambda block: block.warm(name), _failed_warming)
             case messages.Time():
                 with phase("measure"):
-                    return messages.Timed(batches=[self._time(request, name, calls) for name, calls in request.batches])
+                    return self._round(request)
+            case messages.Cool(most_s=most_s):
+                assert self._device is not None
+                self._device.cool_down(most_s)
+                return messages.Cooled()
             case messages.Weigh(name=name):
                 with phase("memory"):
                     return self._guarded(name, lambda block: block.weigh(name), _failed_weighing)
@@ -99,7 +104,8 @@ class _Worker:
         assert self._device is not None
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)
-        refused, untimed, kernels = {}, {}, {}
+        refused, untimed = {}, {}
+        kernels: dict[str, Kernel | Gradient] = {}
         for name in request.names:
             self._mark.set(name)
             row = self._rows[name]
@@ -107,7 +113,10 @@ class _Worker:
                 refused[name] = messages.Refused(status=refusal.status, reason=refusal.reason)
                 continue
             assert row.call is not None
-            kernels[name] = row.anew() if row.anew is not None else row.call
+            if problem.direction == "backward" and row.backward is not None:
+                kernels[name] = Gradient(row.backward)
+            else:
+                kernels[name] = row.anew() if row.anew is not None else row.call
             if row.untimed is not None and (reason := row.untimed(problem)) is not None:
                 untimed[name] = reason
         self._mark.set("")
@@ -143,6 +152,12 @@ class _Worker:
                 answer = failed(Status.INCONSISTENT, changed)
         self._mark.set("")
         return answer
+
+    def _round(self, request: messages.Time) -> messages.Timed:
+        assert self._device is not None
+        spin_s = self._device.spin_s()
+        batches = [self._time(request, name, calls) for name, calls in request.batches]
+        return messages.Timed(batches=batches, spin_s=spin_s)
 
     def _time(self, request: messages.Time, name: str, calls: int) -> messages.TimedBatch:
         return self._guarded(

@@ -188,6 +188,8 @@ def stability(subject: Subject) -> Section:
         "passes": ("passes", q.count),
         "rounds": ("rounds", q.count),
         "outliers": ("outliers", q.count),
+        "struck": ("repeated", q.count),
+        "drift": ("over the passes", None),
     }
     table = tables.of_frame(
         "Noise floor of each problem (how far two copies of the reference may differ) and the reference's spreads",

@@ -26,7 +26,7 @@ ROW = m.RowFacts(
         m.Open(problem={"N": 1}, names=["a"], reference="a", seed=1, placement_seed=2, cold=False),
         m.Opened(refused={"a": m.Refused(status="unsupported", reason="odd")}, untimed={}),
         m.Time(round=0, batches=[("a", 3), ("@copy", 1)], verify=True),
-        m.Timed(batches=[m.TimedBatch(name="a", calls=3, seconds=0.1)]),
+        m.Timed(batches=[m.TimedBatch(name="a", calls=3, seconds=0.1)], spin_s=4e-5),
         m.Closed(inconsistent={"a": "changed its inputs"}),
         m.Broken(reason="oh"),
     ],

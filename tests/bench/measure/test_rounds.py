@@ -143,3 +143,43 @@ def test_a_simulated_device_without_noise_gives_its_times_back():
     device = Device(base_s={"fast": 1e-3, "slow": 4e-3})
     timings = measure(Rounds({"fast": 4, "slow": 1}, 5, random.Random(0)), device.launch(np.random.default_rng(0)))
     assert timings == {"fast": pytest.approx([1e-3] * 5), "slow": pytest.approx([4e-3] * 5)}
+
+
+def test_a_struck_round_is_given_again_and_counts_for_nothing():
+    rounds = Rounds({"a": 8, "b": 8}, 2, random.Random(0))
+    first = rounds.next()
+    rounds.strike()
+    assert rounds.next() == first
+    rounds.record([1.0, 1.0])
+    assert rounds.finished == 1
+
+
+def test_rounds_end_where_too_many_are_struck():
+    rounds = Rounds({"a": 1}, 3, random.Random(0))
+    given = 0
+    while rounds.next() is not None:
+        rounds.strike()
+        given += 1
+    assert given == 6
+
+
+def test_batches_are_shortened_twice_at_most_and_never_below_a_call():
+    rounds = Rounds({"a": 100, "b": 2}, 5, random.Random(0))
+    for calls in ((100, 2), (25, 1)):
+        for _ in range(4):
+            assert not rounds.wants_shorter
+            assert dict(rounds.next()) == dict(zip("ab", calls, strict=True))
+            rounds.strike()
+        assert rounds.wants_shorter
+        rounds.shorten()
+    assert dict(rounds.next()) == {"a": 6, "b": 1}
+    for _ in range(8):
+        rounds.strike()
+    assert not rounds.wants_shorter
+
+
+def test_single_calls_cannot_be_shortened():
+    rounds = Rounds({"a": 1}, 5, random.Random(0))
+    for _ in range(4):
+        rounds.strike()
+    assert not rounds.wants_shorter

@@ -142,3 +142,36 @@ def test_a_visit_survives_the_journal():
     made = visited(0, native=[1, 2], mine=[1, 2])
     made.cells["mine"].weighed = messages.Weighed(peak_bytes=3)
     assert Visited.from_dict(made.to_dict()) == made
+
+
+def test_how_times_moved_is_told():
+    made = tally(*(visited(n, native=[1, 2, 1, 2], mine=[1 + n, 1 + n, 1 + n, 1 + n]) for n in range(6)))
+    assert (row(made).drift, row(made, "native").drift) == ("slower with time", None)
+    assert row(made, "native").autocorrelation == pytest.approx(-0.75)
+    assert row(made).autocorrelation is None  # equal rounds have no memory to speak of
+
+
+def test_struck_batches_are_counted():
+    busy = visited(0, native=[1, 1], mine=[1, 1])
+    busy.series["mine"].struck = 3
+    made = tally(busy, visited(1, native=[1, 1], mine=[1, 1]))
+    assert (row(made).struck, row(made, "native").struck) == (3, 0)
+    assert made.struck == (3, 3 + 8)
+
+
+def test_a_cell_of_which_every_batch_was_struck_has_no_figure_and_says_why():
+    busy = visited(0, native=[], mine=[])
+    for series in busy.series.values():
+        series.struck = 12
+    made = tally(busy)
+    assert row(made).status == "not_measured"
+    assert row(made).reason == "another program was busy: each of 12 batches was disturbed"
+    assert row(made).latency_s is None
+
+
+def test_a_slow_row_says_in_how_many_passes_it_took_part():
+    made = tally(
+        visited(0, native=[1], mine=[1]), visited(1, cells={"native": CellVisit()}, native=[1]), slow=("mine",)
+    )
+    assert row(made).reason == "starts slowly: took part in 1 of 2 passes"
+    assert row(made, "native").reason is None
