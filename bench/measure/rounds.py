@@ -56,7 +56,7 @@ def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
 
 _MOST_STRUCK = 2
 """Struck rounds that are given again, in times the planned ones."""
-_ROUNDS_TO_JUDGE = 4
+_ROUNDS_TO_JUDGE = 2
 _MOST_SHORTENINGS = 2
 """From 2.5 ms to 0.16 ms, where reading the clock is still below a thousandth."""
 

@@ -21,6 +21,8 @@ _MOST_ROUNDS = 20
 _OPEN_TIMEOUT_S = 300.0
 _SLOW_SPIN = 1.5
 """Times the fastest of the visit: whole cores differ by 15 %, a core that is taken or throttled by far more."""
+_MOST_LOST = 2.0
+"""Times a visit's share of the budget (and at least so many seconds): what may be lost to disturbed batches."""
 _MOST_COOLING = 0.2
 """Of a visit's share of the budget; a figure from a warm GPU is better than none."""
 _MOST_THROTTLED_REPEATS = 3
@@ -132,6 +134,7 @@ class _Visiting:
         self._visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch)
         self._untimed: dict[str, str] = {}
         self._fastest_spin_s = float("inf")
+        self._lost_s = 0.0
         self._cooled = 0
         self._cooled_s = 0.0
 
@@ -223,10 +226,13 @@ class _Visiting:
         """Time round after round; hold a random one's outputs and the last one's against the truth."""
         last = rounds.planned - 1
         verified = {last, self._rng.randrange(last + 1)}
-        while (batches := rounds.next()) is not None:
+        most_lost_s = _MOST_LOST * max(1.0, self._plan.share_s)
+        while self._lost_s < most_lost_s and (batches := rounds.next()) is not None:
             round_ = rounds.finished
             request = messages.Time(round=round_, batches=list(batches), verify=round_ in verified)
+            began = time.perf_counter()
             timed = self._ask("measure", "", request, self._plan.timeout_s * len(batches))
+            took_s = time.perf_counter() - began
             broken = [batch for batch in timed.batches if batch.status is not None]
             for batch in broken:
                 self._leave(batch.name, batch.status, batch.reason)
@@ -235,6 +241,7 @@ class _Visiting:
                 continue
             self._count_struck(timed.batches)
             if any(batch.struck for batch in timed.batches) or self._is_slow(timed.spin_s):
+                self._lost_s += took_s
                 rounds.strike()
                 if rounds.wants_shorter:
                     rounds.shorten()

@@ -166,7 +166,7 @@ def test_rounds_end_where_too_many_are_struck():
 def test_batches_are_shortened_twice_at_most_and_never_below_a_call():
     rounds = Rounds({"a": 100, "b": 2}, 5, random.Random(0))
     for calls in ((100, 2), (25, 1)):
-        for _ in range(4):
+        for _ in range(2):
             assert not rounds.wants_shorter
             assert dict(rounds.next()) == dict(zip("ab", calls, strict=True))
             rounds.strike()

@@ -88,17 +88,17 @@ def test_batches_repeated_in_time_leave_the_round_whole():
 
 
 def test_where_most_rounds_are_struck_batches_become_shorter():
-    visited, worker = made([(STRUCK, 4e-5)] * 4)
+    visited, worker = made([(STRUCK, 4e-5)] * 2)
     lengths = [dict(request.batches)["mine"] for request in worker.of(m.Time)]
-    assert lengths == [25] * 4 + [6] * 5
+    assert lengths == [25] * 2 + [6] * 5
     assert visited.series["mine"].calls == 6
     assert visited.series["mine"].call_seconds() == pytest.approx([CALL_S] * 5)
-    assert visited.series["mine"].struck == 4 * 9
+    assert visited.series["mine"].struck == 2 * 9
 
 
 def test_a_machine_that_never_rests_gives_no_figure_and_ends():
     visited, worker = made([(STRUCK, 4e-5)] * 1000)
-    assert len(worker.of(m.Time)) == 4 + 4 + 10
+    assert len(worker.of(m.Time)) == 2 + 2 + 10
     assert all(not series.seconds for series in visited.series.values())
 
 
