@@ -26,6 +26,8 @@ class Entry:
     """What the colour or a sign says, in a word, for who cannot see it."""
     title: str = ""
     """More about it, such as the reason why there is no figure."""
+    href: str = ""
+    """A file beside the page that the text leads to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bench.cli import compare, doctor, listing, report, run
+from bench.cli import compare, doctor, listing, profile, report, run
 from bench.errors import ExitStatus, UsageError
 
 app = typer.Typer(
@@ -26,6 +26,9 @@ app.command("doctor", epilog="Example: gnbench doctor")(doctor.doctor)
 app.command("run", epilog="Example: gnbench run -N 2 -C 320,640 -H 64 -W 64 -G 32,C/16 --impl cpp")(run.run)
 app.command("report", epilog="Example: gnbench report runs/2026-11-24T201328 --format md,csv --out pages")(
     report.report
+)
+app.command("profile", epilog="Example: gnbench profile -N 2 -C 320 -H 32 -W 32 -G 32 --impl native,cpp")(
+    profile.profile
 )
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
 

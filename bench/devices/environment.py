@@ -43,3 +43,8 @@ def default_cache(device: str) -> str:
 def timer_of(device: str) -> str:
     """Name the timer a device measures with (a frame's ``timer``)."""
     return "events" if device == "cuda" else "host"
+
+
+def counters_of(device: str) -> str:
+    """Name the tool that counts what a call really moves on a device."""
+    return "ncu" if device == "cuda" else "perf"

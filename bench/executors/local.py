@@ -80,6 +80,13 @@ class LocalExecutor:
         self._fresh_worker()
         return (self._passes - 1) // PASSES_A_ZYGOTE
 
+    def fresh_worker(self, names: Sequence[str]) -> Worker:
+        """Start a fresh worker with these rows, for another use than visits."""
+        self._names = list(names)
+        self._fresh_worker()
+        assert self._worker is not None
+        return self._worker
+
     def visit(self, plan: Visit) -> Visited:
         """Make a visit, again without the culprit for each worker that is lost."""
         lost: dict[str, CellVisit] = {}

@@ -6,5 +6,5 @@ died), ``rounds`` (which batch next; no clock, no process), ``visit`` (check, wa
 
 The worker's side: ``zygote`` (imports torch once and forks), ``worker`` (answers messages; the only place that runs
 a kernel), ``bench`` it works on: ``opened`` (one block's tensors, calls and truth), ``inputs``, ``call``, ``oracle``,
-``error``, ``ranges`` (nvtx).
+``error``, ``trace`` (torch's profiler), ``ranges`` (nvtx).
 """

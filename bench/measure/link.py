@@ -50,6 +50,11 @@ class Worker:
         self._mark = mark
         self._is_gone = False
 
+    @property
+    def pid(self) -> int:
+        """The worker's process number, for tools that watch it from outside."""
+        return self._pid
+
     def ask(self, request: messages.Request, timeout_s: float) -> Any:
         """Send a request and wait for its reply.
 

@@ -196,6 +196,67 @@ class Weighed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Repeat:
+    """Call an implementation again and again while somebody outside counts."""
+
+    name: str
+    calls: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeated:
+    """Wall time of all the calls, s, or why there is none."""
+
+    seconds: float | None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """Trace some calls of a checked implementation with torch's profiler."""
+
+    name: str
+    title: str
+    """Implementation and problem, as a timeline's reader is to find them."""
+    calls: int
+    path: str
+    """Where the trace goes, as gzipped JSON."""
+    most_bytes: int
+    """Largest trace, unpacked; calls are halved until it is no larger."""
+    least_bytes: int
+    """What any call must touch: less means that not all of it was seen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelTime:
+    """Where a traced call's time went: one operator on the host or one kernel on the device."""
+
+    kind: str
+    name: str
+    calls: int
+    """Over all traced calls."""
+    self_s: float
+    """Own time without that of what it called, over all traced calls."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profiled:
+    """What the profiler saw, or why it saw nothing."""
+
+    calls: int | None = None
+    seconds: float | None = None
+    """Wall time of the traced calls, the profiler's own cost in it."""
+    trace_bytes: int | None = None
+    kernels: list[KernelTime] = field(default_factory=list)
+    touched_bytes: int | None = None
+    """Bytes of the tensors that each operator of one call reads and writes."""
+    touched_reason: str | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Close:
     """End the visit and ask whether the inputs were left alone."""
 
@@ -215,8 +276,8 @@ class Broken:
     status: str = "failed"
 
 
-Request = Load | Open | Check | Warm | Time | Cool | Weigh | Close
-Reply = Loaded | Opened | Checked | Warmed | Timed | Cooled | Weighed | Closed | Broken
+Request = Load | Open | Check | Warm | Time | Cool | Weigh | Repeat | Profile | Close
+Reply = Loaded | Opened | Checked | Warmed | Timed | Cooled | Weighed | Repeated | Profiled | Closed | Broken
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -235,6 +296,10 @@ _KINDS: dict[str, type] = {
         Cooled,
         Weigh,
         Weighed,
+        Repeat,
+        Repeated,
+        Profile,
+        Profiled,
         Close,
         Closed,
         Broken,
@@ -264,4 +329,6 @@ def decode(data: bytes) -> Any:
         fields["batches"] = [(name, calls) for name, calls in fields["batches"]]
     elif kind == "Timed":
         fields["batches"] = [TimedBatch(**batch) for batch in fields["batches"]]
+    elif kind == "Profiled":
+        fields["kernels"] = [KernelTime(**one) for one in fields["kernels"]]
     return _KINDS[kind](**fields)

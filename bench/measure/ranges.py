@@ -9,6 +9,8 @@ from typing import Any
 import nvtx
 
 DOMAIN = "groupnorm_bench"
+MEASURE = "measure"
+"""The range around what is measured; ``ncu`` is told to look at kernels inside it alone."""
 
 
 def open_visit(name: str) -> Any:
@@ -25,4 +27,11 @@ def close_visit(range_: Any) -> None:
 def phase(name: str) -> Iterator[None]:
     """Mark what happens inside as one range, named for a profiler's timeline."""
     with nvtx.annotate(name, domain=DOMAIN):
+        yield
+
+
+@contextmanager
+def measured(title: str) -> Iterator[None]:
+    """Mark the measured calls of one cell: its title, so that a timeline can be read, and in it the phase."""
+    with phase(title), phase(MEASURE):
         yield

@@ -19,6 +19,7 @@ from bench.measure.call import Gradient, Kernel
 from bench.measure.mark import Mark
 from bench.measure.opened import OpenedBlock
 from bench.measure.ranges import close_visit, open_visit, phase
+from bench.measure.trace import profiled, repeated
 from bench.plan.problem import Problem
 from kernels import discovery
 from kernels.table import Implementation, one_line
@@ -74,6 +75,11 @@ class _Worker:
             case messages.Weigh(name=name):
                 with phase("memory"):
                     return self._guarded(name, lambda block: block.weigh(name), _failed_weighing)
+            case messages.Repeat(name=name, calls=calls):
+                with phase("measure"):
+                    return self._guarded(name, lambda block: self._repeat(block, name, calls), _failed_repeating)
+            case messages.Profile(name=name):
+                return self._guarded(name, lambda block: self._profile(block, request), _failed_profiling)
             case messages.Close():
                 return self._close()
 
@@ -168,6 +174,14 @@ class _Worker:
             ),
         )
 
+    def _repeat(self, block: OpenedBlock, name: str, calls: int) -> messages.Repeated:
+        assert self._device is not None
+        return repeated(block.call(name), calls, self._device)
+
+    def _profile(self, block: OpenedBlock, request: messages.Profile) -> messages.Profiled:
+        assert self._device is not None
+        return profiled(block.call(request.name), request, self._device)
+
     def _close(self) -> messages.Closed:
         assert self._block is not None
         inconsistent = self._block.close()
@@ -186,6 +200,14 @@ def _failed_warming(status: Status, reason: str) -> messages.Warmed:
 
 def _failed_weighing(status: Status, reason: str) -> messages.Weighed:
     return messages.Weighed(status=status, reason=reason)
+
+
+def _failed_repeating(status: Status, reason: str) -> messages.Repeated:
+    return messages.Repeated(seconds=None, status=status, reason=reason)
+
+
+def _failed_profiling(status: Status, reason: str) -> messages.Profiled:
+    return messages.Profiled(status=status, reason=reason)
 
 
 def _status_of(error: BaseException) -> Status:

@@ -60,6 +60,16 @@ def read(directory: Path) -> Frames:
     return Frames(results=_frame(directory / RESULTS, ResultRow), samples=_frame(directory / SAMPLES, SampleRow))
 
 
+def write_rows(path: Path, row: type, rows: Iterable[Any]) -> None:
+    """Write rows of any declared class to one Parquet file, whole or not at all; ValueError as ``write``."""
+    replace_file(path, partial(pq.write_table, _table(row, rows)))
+
+
+def read_rows(path: Path, row: type) -> pd.DataFrame:
+    """Read what ``write_rows`` wrote; DamagedRun as ``read``."""
+    return _frame(path, row)
+
+
 def arrow_schema(row: type) -> pa.Schema:
     """Give a row's columns as an Arrow schema; each field's metadata tells its unit and meaning."""
     return pa.schema([_field(column) for column in columns(row).values()])

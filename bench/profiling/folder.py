@@ -1,0 +1,99 @@
+"""The layout of a profile's folder.
+
+::
+
+    DIR/profile.json           what was asked, on which machine, and which tools could not be used
+    DIR/profile.html           the page to read
+    DIR/cells.parquet          one row a cell
+    DIR/kernels.parquet        one row an operator or kernel of a cell
+    DIR/device_kernels.parquet one row a kernel that ncu counted
+    DIR/traces/                a gzipped trace a cell, for ui.perfetto.dev
+    DIR/requests/              a file a cell, for nsys and ncu by hand
+    DIR/worker.log             what kernels wrote on their standard output and error
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.plan.block import Cell
+from bench.record.durable import replace_file
+from reports.schema import FORMAT_VERSION
+
+INFO, PAGE, CELLS, KERNELS, DEVICE_KERNELS = (
+    "profile.json",
+    "profile.html",
+    "cells.parquet",
+    "kernels.parquet",
+    "device_kernels.parquet",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProfileFolder:
+    """One profile on disk; made by ``create``."""
+
+    path: Path
+
+    def trace(self, cell: Cell) -> Path:
+        """Where a cell's trace goes."""
+        return self.path / "traces" / f"{_name(cell)}.json.gz"
+
+    def request(self, cell: Cell) -> Path:
+        """Where a cell's request goes."""
+        return self.path / "requests" / f"{_name(cell)}.json"
+
+    @property
+    def page(self) -> Path:
+        """The page to read."""
+        return self.path / PAGE
+
+    def write_info(self, info: dict[str, Any]) -> None:
+        """Write ``profile.json``, whole or not at all."""
+        text = json.dumps({"format_version": FORMAT_VERSION} | info, allow_nan=False, indent=2) + "\n"
+        replace_file(self.path / INFO, lambda file: file.write(text.encode()))
+
+    def write_page(self, text: str) -> None:
+        """Write the page, whole or not at all."""
+        replace_file(self.page, lambda file: file.write(text.encode()))
+
+
+def create(path: Path, info: dict[str, Any]) -> ProfileFolder:
+    """Make the folder, parents included, with its ``profile.json``.
+
+    Raises
+    ------
+    UsageError
+        The folder holds something, or cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise UsageError("--out", f"{path} is not empty", "name a folder that is new or empty")
+        for name in ("traces", "requests"):
+            (path / name).mkdir()
+        folder = ProfileFolder(path=path)
+        folder.write_info(info)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError("--out", f"cannot write to {path} ({why})", "name a folder that you may write to") from None
+    return folder
+
+
+def default_path(now: datetime) -> Path:
+    """Name a profile after the time it starts, below ``runs``; the second within one second gets ``-2``."""
+    first = path = Path("runs") / f"profile-{now:%Y-%m-%dT%H%M%S}"
+    number = 2
+    while path.exists():
+        path = first.with_name(f"{first.name}-{number}")
+        number += 1
+    return path
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.implementation}-{cell.problem.key}"
