@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from . import intake, machine, tables, views
+from . import profile_views as found
 from . import quantities as q
 from .document import Document, Picture, Section
 from .figures import bytes_moved
 from .forms import html as page
 from .profile_schema import CELL_COLUMNS, DeviceKernelRow, KernelRow, ProfileRow
-from .schema import FORMAT_VERSION, Status
+from .schema import FORMAT_VERSION
 from .style import Look, looks
 
 MOST_KERNELS = 8
@@ -78,14 +78,10 @@ def compose(
     )
 
 
-def _ok(named: pd.DataFrame) -> pd.DataFrame:
-    return named[named["status"] == Status.OK]
-
-
 def _sentences(named: pd.DataFrame) -> tuple[str, ...]:
-    said = [f"{len(_ok(named))} of {q.plural(len(named), 'cell')} profiled."]
+    said = [f"{len(found.profiled(named))} of {q.plural(len(named), 'cell')} profiled."]
     for column, _, verb in (_MOVED, _TOUCHED):
-        ratios = _ratios(named, column)
+        ratios = found.ratios(named, column)
         if len(ratios):
             words = [f"{name} {verb} {q.ratio(value)}" for name, value in ratios.items()]
             said.append(f"Of the least possible bytes, {q.listed(words)} (geometric mean over problems).")
@@ -93,20 +89,10 @@ def _sentences(named: pd.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _ratios(named: pd.DataFrame, column: str) -> dict[str, float]:
-    """Give each implementation's bytes over the least possible, geometric mean over problems, the leanest first."""
-    rows = named[named[column].notna() & (named[column] > 0)]
-    found = {}
-    for name, part in rows.groupby("implementation"):
-        ratios = part[column].to_numpy(float) / part["minimum_bytes"].to_numpy(float)
-        found[str(name)] = float(np.exp(np.log(ratios).mean()))
-    return dict(sorted(found.items(), key=lambda one: (one[1], one[0])))
-
-
 def _strip(named: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return (
         ("problems", str(named["problem"].nunique())),
-        ("cells profiled", f"{len(_ok(named))} of {len(named)}"),
+        ("cells profiled", f"{len(found.profiled(named))} of {len(named)}"),
         ("with moved bytes", str(int(named["moved_bytes"].notna().sum()))),
         ("with touched bytes", str(int(named["touched_bytes"].notna().sum()))),
     )
@@ -188,8 +174,8 @@ def _figure(value: Any, write: tables.Writer) -> tables.Entry:
 
 def _times(named: pd.DataFrame, kernels: pd.DataFrame) -> Section:
     made = []
-    for cell in views.records(_ok(named)):
-        for kind, rows in top_kernels(kernels, cell).groupby("kind", sort=False):
+    for cell in views.records(found.profiled(named)):
+        for kind, rows in found.top_kernels(kernels, cell, MOST_KERNELS).groupby("kind", sort=False):
             where = "on the device" if kind == "kernel" else "on the host"
             made.append(
                 tables.of_frame(
@@ -208,15 +194,6 @@ def _times(named: pd.DataFrame, kernels: pd.DataFrame) -> Section:
         " is outside torch's operators.",
     )
     return Section(key="times", title="Where the time goes", prose=prose if made else (), tables=tuple(made))
-
-
-def top_kernels(kernels: pd.DataFrame, cell: Mapping[str, Any], most: int = MOST_KERNELS) -> pd.DataFrame:
-    """Give the ``most`` longest operators, and kernels, of one cell."""
-    own = kernels
-    for name in CELL_COLUMNS:
-        own = own[own[name] == cell[name]]
-    ordered = own.sort_values(["kind", "self_s"], ascending=[True, False], kind="stable")
-    return ordered.groupby("kind", sort=False).head(most)
 
 
 def _on_device(named: pd.DataFrame, device_kernels: pd.DataFrame) -> Section:
@@ -271,7 +248,7 @@ def _counters(named: pd.DataFrame) -> Section:
 
 
 def _missing(named: pd.DataFrame) -> Section:
-    rows = missing(named)
+    rows = found.missing(named)
     if not rows:
         return Section(key="missing", title="What could not be seen")
     table = tables.of_pairs(
@@ -282,23 +259,8 @@ def _missing(named: pd.DataFrame) -> Section:
     return Section(key="missing", title="What could not be seen", tables=(table,))
 
 
-def missing(named: pd.DataFrame) -> list[tuple[str, str, str, str]]:
-    """Give what is missing, of which implementations, in how many cells, and why; equal reasons are one."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in views.records(named):
-        told = [("touched bytes", row["touched_reason"]), ("hardware counters", row["counters_reason"])]
-        if row["status"] == Status.OK:
-            told.append(("latency", row["reason"]))  # the only remark there is: an interpreted row is not timed
-        else:
-            told.append(("everything", ": ".join(str(row[name]) for name in ("status", "reason") if row[name])))
-        for what, why in told:
-            if not q.is_null(why):
-                found.setdefault((what, str(why)), []).append(str(row["implementation"]))
-    return [(what, ", ".join(dict.fromkeys(names)), str(len(names)), why) for (what, why), names in found.items()]
-
-
 def _timeline(named: pd.DataFrame) -> Section:
-    traced = _ok(named)
+    traced = found.profiled(named)
     if traced.empty:
         return Section(key="timeline", title="A timeline in Nsight Systems")
     request = str(traced.iloc[0]["trace"]).replace("traces/", "requests/").removesuffix(".gz")

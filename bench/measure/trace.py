@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 from torch.profiler import profile, record_function
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -124,11 +124,11 @@ def _time(kind: str, name: str, count: int, self_us: float) -> KernelTime:
     return KernelTime(kind=kind, name=name, calls=count, self_s=max(0.0, self_us) / 1e6)
 
 
-class _Touching(TorchDispatchMode):
+class _Touching(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch leaves it so
     """Adds up the bytes of the tensors that operators are given and give."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch leaves it so
         self.touched_bytes = 0
         self.names: set[str] = set()
 

@@ -10,9 +10,8 @@ from rich.text import Text
 
 from .. import intake, views
 from .. import quantities as q
-from ..profile import missing, top_kernels
 from ..profile_schema import KernelRow, ProfileRow
-from ..schema import Status
+from ..profile_views import missing, profiled, top_kernels
 from .terminal import FittingTable
 
 _MOST_KERNELS = 3
@@ -28,7 +27,7 @@ def summary(cells: pd.DataFrame, kernels: pd.DataFrame) -> RenderableType:
     checked = intake.check(kernels, KernelRow)
     rows = [
         _row(cell, one)
-        for cell in views.records(named[named["status"] == Status.OK])
+        for cell in views.records(profiled(named))
         for one in views.records(top_kernels(checked, cell, _MOST_KERNELS))
     ]
     table = FittingTable(

@@ -28,6 +28,7 @@ ROW = m.RowFacts(
         m.Time(round=0, batches=[("a", 3), ("@copy", 1)], verify=True),
         m.Timed(batches=[m.TimedBatch(name="a", calls=3, seconds=0.1)], spin_s=4e-5),
         m.Closed(inconsistent={"a": "changed its inputs"}),
+        m.Profiled(calls=2, kernels=[m.KernelTime(kind="kernel", name="k", calls=2, self_s=0.5)], touched_bytes=8),
         m.Broken(reason="oh"),
     ],
     ids=lambda message: type(message).__name__,
