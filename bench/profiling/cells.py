@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bench import host
 from bench.errors import UsageError
@@ -11,6 +11,7 @@ from bench.plan.config import Settings
 from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from bench.plan.sweep import Expansion, Sweep, expand, shard
+from reports.quantities import plural
 
 MOST_CELLS = 50
 """A cell takes some seconds and is looked at one by one."""
@@ -49,11 +50,12 @@ def _why_none(expansion: Expansion) -> str:
     return f"no valid problem is left: {reasons}" if reasons else "has no problem"
 
 
-def refuse_too_many(planned: Sequence[Block], names: Sequence[str]) -> None:
+def refuse_too_many(planned: Sequence[Block], names: Collection[str]) -> None:
     """Refuse more cells than anybody looks at, and say how to choose fewer."""
     count = len(planned) * len(names)
     if count > MOST_CELLS:
-        found = f"{len(planned)} problems x {len(names)} implementations are {count} cells, more than {MOST_CELLS}"
+        words = f"{plural(len(planned), 'problem')} x {plural(len(names), 'implementation')}"
+        found = f"{words}: {count} cells are more than {MOST_CELLS}"
         raise UsageError("cells", found, "name implementations with --impl, or fewer values for -N -C -H -W -G")
 
 

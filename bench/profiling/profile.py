@@ -118,6 +118,7 @@ def profile(
     settings = settings or Settings()
     settings = replace(settings, threads=_threads(settings.threads))
     blocks = cells.problems(sweep, settings, most=most_problems)
+    cells.refuse_too_many(blocks, set(settings.impl) - {ALL} or {"any"})  # before a worker is started
     now = datetime.now(UTC)
     path = out or folders.default_path(now)
     was_there = path.exists()

@@ -127,7 +127,7 @@ class _Visiting:
         calls = calls_in(self._found.call_s, _BURST_S, most=_MOST_BURST_CALLS)
         request = messages.Repeat(name=self._name, calls=calls)
         _, self._found.counted = counting(self._worker.pid, lambda: self._ask(request))
-        self._found.counted_calls = calls
+        self._found.counted_calls = calls if self._found.counted.counts else None
 
     def _weigh(self) -> None:
         self._found.weighed = self._ask(messages.Weigh(name=self._name))

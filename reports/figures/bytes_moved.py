@@ -51,7 +51,18 @@ def draw(view: pd.DataFrame, column: str, looks: Mapping[str, Look]) -> Figure:
     axes.set_yticks(range(len(problems)), [plain(problem, 60) for problem in problems], fontsize=8)
     axes.set_ylim(len(problems) - 0.5, -0.5)
     axes.set_xlabel("bytes a call")
-    handles = [Line2D([], [], color=INK.light, marker="|", markersize=11, markeredgewidth=1.6, linestyle="none", label="least possible")]
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=INK.light,
+            marker="|",
+            markersize=11,
+            markeredgewidth=1.6,
+            linestyle="none",
+            label="least possible",
+        )
+    ]
     handles += [
         Line2D([], [], color=looks[name].tint.light, marker=looks[name].marker, linestyle="none", label=plain(name))
         for name in names

@@ -31,7 +31,7 @@ def summary(cells: pd.DataFrame, kernels: pd.DataFrame) -> RenderableType:
         for one in views.records(top_kernels(checked, cell, _MOST_KERNELS))
     ]
     table = FittingTable(
-        title="The longest operators and kernels of each cell, by their own time",
+        title="The longest operators and kernels of each cell, by their own time in one call",
         rows=tuple(rows),
         dropped_first=("calls", "bytes", "kind"),
     )

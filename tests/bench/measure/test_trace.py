@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_a_trace_opens_and_its_ranges_are_nested_and_whole(request_):
     assert len(calls) == 6
     ends = [(event["ts"], event["ts"] + event["dur"]) for event in (measured, *calls)]
     assert all(ends[0][0] <= begin <= end <= ends[0][1] for begin, end in ends[1:])
-    assert all(end <= begin for (_, end), (begin, _) in zip(ends[1:], ends[2:], strict=False))
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(ends[1:]))
     assert {event["ph"] for event in events(request_)} & {"B", "E"} == set()
 
 

@@ -28,7 +28,7 @@ def test_fifty_cells_are_taken_and_one_more_is_refused():
     with pytest.raises(UsageError) as raised:
         refuse_too_many(blocks, ("native",))
     assert str(raised.value) == (
-        "cells: 51 problems x 1 implementations are 51 cells, more than 50; "
+        "cells: 51 problems x 1 implementation: 51 cells are more than 50; "
         "name implementations with --impl, or fewer values for -N -C -H -W -G"
     )
 
