@@ -32,6 +32,14 @@ def phase(name: str) -> Iterator[None]:
 
 @contextmanager
 def measured(title: str) -> Iterator[None]:
-    """Mark the measured calls of one cell: its title, so that a timeline can be read, and in it the phase."""
-    with phase(title), phase(MEASURE):
-        yield
+    """Mark the measured calls of one cell: its title, so that a timeline can be read, and in it the phase.
+
+    The phase is the process's and not the thread's (started and ended, not pushed and popped): autograd launches the
+    kernels of a backward pass from a thread of its own.
+    """
+    with phase(title):
+        range_ = nvtx.start_range(MEASURE, domain=DOMAIN)
+        try:
+            yield
+        finally:
+            nvtx.end_range(range_)

@@ -91,7 +91,7 @@ def _traced(call: Call, calls: int, title: str, device: Device) -> tuple[profile
 
 def _write(profiler: profile, path: Path, most_bytes: int) -> int | None:
     """Write a trace where it is small enough, and give its size on disk; None where it is not."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         plain = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(plain))
         if plain.stat().st_size > most_bytes:

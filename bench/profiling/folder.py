@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +48,12 @@ class ProfileFolder:
     def request(self, cell: Cell) -> Path:
         """Where a cell's request goes."""
         return self.path / "requests" / f"{_name(cell)}.json"
+
+    def drop_trace(self, cell: Cell) -> None:
+        """Remove a cell's trace, and what a worker that died over it left unfinished."""
+        self.trace(cell).unlink(missing_ok=True)
+        for left in self.trace(cell).parent.glob(".*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def page(self) -> Path:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import bench
 
-DOMAIN_RANGE = "groupnorm_bench@measure/"
-"""The nvtx range around the measured call (``measure.ranges``): a domain, a pushed range."""
+DOMAIN_RANGE = "groupnorm_bench@measure"
+"""The nvtx range around the measured call: a domain and a started range (a pushed one would end in ``/``)."""
 
 SOURCE = "ncu: dram__bytes_read.sum + dram__bytes_write.sum, caches emptied before each kernel"
 

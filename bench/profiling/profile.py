@@ -220,9 +220,10 @@ class _Profiling:
             request.write(self._folder.request(cell), self._request(cell))
             if tool == "ncu":
                 counted, reason = self._count_on_device(cell)
-        elif found.profiled is not None:
-            trace.unlink()  # of a cell that was wrong after all
+        else:
+            # It may have been traced and then been wrong, or have died while it was.
             found.profiled = None
+            self._folder.drop_trace(cell)
         self._rows.cells.append(
             profile_row(
                 found,

@@ -33,6 +33,8 @@ class Executor:
 
 
 def visit(plan, executor):
+    if plan.cell.problem.N == 9:
+        (plan.trace.parent / ".unfinished").mkdir()
     plan.trace.write_bytes(b"a trace")
     status = "inconsistent" if plan.cell.problem.N == 9 else "ok"
     return CellFound(cell=plan.cell, status=status, call_s=1e-5, profiled=Profiled(calls=1, seconds=1e-4))
@@ -88,7 +90,8 @@ def test_a_cell_that_was_wrong_after_all_keeps_no_trace_and_is_not_counted(prete
     made = profile(sweep, Settings(impl=("native",)), out=tmp_path / "made")
     assert asked(tmp_path) == ["native-N1"]
     assert made.cells["trace"].isna().to_list() == [True, False]
-    assert len(list((tmp_path / "made" / "traces").iterdir())) == 1
+    (left,) = (tmp_path / "made" / "traces").iterdir()
+    assert left.name.startswith("native-N1-")
     assert made.failed() == ["native on N9-C8-H4-W4-G2: inconsistent: None"]
 
 
