@@ -2,7 +2,7 @@
 
 One call is counted. ncu replays each kernel and empties the caches before it, so bytes are those of a cold cache, and
 what a second kernel could have found in L2 counts as moved. Clocks are left alone (``--clock-control none``). Written
-and tested against recorded text; see docs/profiling.md for what was seen on a GPU.
+against its manual and tested on text made up in its format; not yet seen on a GPU.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ a kernel that talks on standard output
 "Section Name","Metric Name","Metric Unit","Metric Value"
 """
 
-"""What Nsight Compute writes with ``--csv --print-units base``, cut to two kernels, the second launched twice."""
+"""In the format of Nsight Compute with ``--csv --print-units base``, made up: two kernels, one launched twice."""
 
 
 def _launch(number, kernel, *values):

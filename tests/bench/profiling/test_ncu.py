@@ -1,4 +1,4 @@
-"""``ncu`` as a program of our own, and its text as recorded."""
+"""``ncu`` as a program of our own, and text in the format of its CSV, made up."""
 
 import sys
 
