@@ -49,8 +49,11 @@ def mismatch(output: object, expected: Tensor, dtype: torch.dtype) -> str | None
         return f"returned shape {tuple(output.shape)} where {tuple(expected.shape)} was expected"
     if output.dtype != dtype:
         return f"returned {output.dtype} where {dtype} was expected"
-    if not torch.equal(torch.isfinite(output), torch.isfinite(expected)):
+    # A finite sum has finite terms, and reading once is three times as quick as asking each value.
+    if not math.isfinite(output.sum(dtype=torch.float64).item() + expected.sum().item()):
         wrong = (torch.isfinite(output) != torch.isfinite(expected)).sum().item()
+        if not wrong:
+            return None
         return f"{wrong:,} of {output.numel():,} values are not finite where the oracle's are, or the reverse"
     return None
 
@@ -59,17 +62,28 @@ def errors_of(output: Tensor, expected: Tensor) -> Errors:
     """Compare a comparable output (see ``mismatch``) with the truth, both of any layout."""
     if not expected.numel():
         return Errors(max_abs=0.0, max_rel=0.0, rms=0.0, ulp=0.0)
-    difference = (output.double() - expected).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-    magnitude = expected.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).abs().max().item()
+    difference = torch.sub(output, expected)  # float64, since expected is
+    largest = _largest(difference)
+    if not math.isfinite(largest):
+        difference.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        largest = _largest(difference)
+    magnitude = _largest(expected)
+    if not math.isfinite(magnitude):
+        magnitude = _largest(expected.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0))
     # A truth of zeros has no relative error: its own magnitude is the smallest normal number then.
     scale = max(magnitude, torch.finfo(output.dtype).tiny)
-    largest = difference.abs().max().item()
     return Errors(
         max_abs=largest,
         max_rel=largest / scale,
-        rms=difference.square().mean().sqrt().item() / scale,
+        rms=torch.linalg.vector_norm(difference).item() / math.sqrt(difference.numel()) / scale,
         ulp=largest / ulp_at(magnitude, output.dtype),
     )
+
+
+def _largest(values: Tensor) -> float:
+    """Give the largest magnitude; NaN or infinity where there is one."""
+    low, high = (end.item() for end in torch.aminmax(values))
+    return math.nan if math.isnan(low) else max(-low, high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
