@@ -53,7 +53,7 @@ class _Worker:
         self._block: OpenedBlock | None = None
         self._visit: object = None
 
-    def answer(self, request: messages.Request) -> messages.Reply:  # noqa: PLR0911 - one for each kind
+    def answer(self, request: messages.Request) -> messages.Reply:  # noqa: C901, PLR0911 - one for each kind
         match request:
             case messages.Load():
                 return self._load(request)
