@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bench.cli import compare, doctor, listing, profile, report, run
+from bench.cli import compare, doctor, listing, profile, report, run, selftest
 from bench.errors import ExitStatus, UsageError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("report", epilog="Example: gnbench report runs/2026-11-24T201328 --f
 app.command("profile", epilog="Example: gnbench profile -N 2 -C 320 -H 32 -W 32 -G 32 --impl native,cpp")(
     profile.profile
 )
+app.command("selftest", epilog="Example: gnbench selftest --quick")(selftest.selftest)
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
 
 _INTERRUPTED = 130

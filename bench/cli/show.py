@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench.doctor import Examination
     from bench.measure.messages import RowFacts
     from bench.run import Plan
+    from bench.selftest.run import SelfTest
 
 _REFRESH_S = 0.2
 _EXPECTED = frozenset({"unsupported", "unavailable"})
@@ -197,4 +198,25 @@ def examination_table(found: Examination) -> Table:
         table.add_column(column, overflow="fold")
     for finding in found.findings:
         table.add_row(*(escape(str(text)) for text in (finding.level, finding.what, finding.why, finding.mend)))
+    return table
+
+
+def selftest_table(found: SelfTest) -> Table:
+    """Show each known answer beside what was measured, and whether the goal was met."""
+    from reports.quantities import with_prefix
+
+    def said(value: float | str | None, unit: str) -> str:
+        if value is None or isinstance(value, str):
+            return value or "–"
+        return f"{value:.4f}" if unit == "1" else with_prefix(value, unit, 4)
+
+    words = {True: "met", False: "[bold]missed[/bold]", None: "not judged"}
+    table = Table(title=f"self-test, {found.form}: {found.passes} passes")
+    for column in ("check", "expected", "measured", "95 % interval", "bias", "goal", "verdict", "remark"):
+        table.add_column(column, overflow="fold")
+    for one in found.checks:
+        ends = "" if one.low is None else f"{said(one.low, one.unit)} to {said(one.high, one.unit)}"
+        bias = "" if one.bias is None else f"{one.bias:+.2%}"
+        texts = (one.check, said(one.expected, one.unit), said(one.measured, one.unit), ends, bias, one.goal)
+        table.add_row(*map(escape, texts), words[one.met], escape(one.remark))
     return table
