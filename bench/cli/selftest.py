@@ -12,7 +12,7 @@ from bench.errors import ExitStatus
 
 Quick = Annotated[bool, typer.Option("--quick", help="Half a minute, on one thread; coverage is not judged.")]
 Budget = Annotated[
-    str | None, typer.Option("--budget", help="Seconds that the whole may take, about (150; 30 if quick).")
+    str | None, typer.Option("--budget", help="Seconds that the whole may take, about (170; 30 if quick).")
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", help="A new folder that keeps the runs and selftest.json (by default nothing).")

@@ -89,13 +89,18 @@ def cloning(inputs: Inputs) -> Call:
     return inputs.x.clone
 
 
-def saved_bytes(call: Call) -> int:
-    """Add up what one training forward keeps for the backward pass, each storage once."""
+def saved_bytes(call: Call, given: Inputs | None = None) -> int:
+    """Add up what one training forward keeps for the backward pass, each storage once.
+
+    Of ``given`` only the tensors' own bytes count: what they were placed behind in their memory is the harness's.
+    """
+    inputs = given.tensors() if given else ()
+    own = {tensor.untyped_storage().data_ptr(): tensor.nbytes for tensor in inputs if tensor is not None}
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        kept[storage.data_ptr()] = own.get(storage.data_ptr(), storage.nbytes())
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):

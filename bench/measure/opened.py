@@ -277,7 +277,7 @@ class OpenedBlock:
             return Weighed(
                 peak_bytes=self._input_bytes() + allocated,
                 extra_bytes=max(0, allocated - output_bytes),
-                saved_bytes=saved_bytes(call) if training else None,
+                saved_bytes=saved_bytes(call, self._variants[0].given) if training else None,
                 fresh_output_s=_median(self._device.fresh_output_seconds, call) if is_timed else None,
                 host_latency_s=_median(self._device.host_seconds, call) if is_timed else None,
             )
