@@ -198,6 +198,8 @@ def examination_table(found: Examination) -> Table:
         table.add_column(column, overflow="fold")
     for finding in found.findings:
         table.add_row(*(escape(str(text)) for text in (finding.level, finding.what, finding.why, finding.mend)))
+    table.caption = f"[bold]verdict: {escape(found.verdict.sentence)}[/bold]"
+    table.caption_justify = "left"
     return table
 
 

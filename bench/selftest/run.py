@@ -27,8 +27,8 @@ _LEAST_S = 20.0
 _HERE = Path(__file__).parent
 _OTHER_RUNS_S = 13.0
 _PASS_S = 1.3
-"""A pass over the ratios by which they are planned: ten rounds each. Three of four are made before the time is spent, for
-checks, warm-up and zygotes take theirs; on two quiet cores (Zen 4) 170 s make 84, 28 launches, 1512 intervals."""
+"""What a pass over the ratios is planned with, ten rounds each. Some three of four are made before the time is spent,
+for checks, warm-up and zygotes take theirs."""
 _MEASURING_SHARE = 0.6
 _NEVER_NARROW_PERCENT = 1e-6
 """A precision that no interval reaches: every pass is wanted."""

@@ -93,7 +93,7 @@ def own_truth(x, num_groups, weight, bias, eps):
 
 KERNELS = {
     "mine": off_by_a_little,
-    "interpreted": lambda x, *rest: torch.nn.functional.group_norm(x, *rest),
+    "interpreted": torch.nn.functional.group_norm,
 }
 FIRST_NS = {"native": 7_000_000, "mine": 900_000_000, "interpreted": 3_000_000}
 ALLOCATED = {"native": 2304 + 64, "mine": 2304 + 1000, "interpreted": 100}
