@@ -213,12 +213,15 @@ def selftest_table(found: SelfTest) -> Table:
         return f"{value:.4f}" if unit == "1" else with_prefix(value, unit, 4)
 
     words = {True: "met", False: "[bold]missed[/bold]", None: "not judged"}
-    table = Table(title=f"self-test, {found.form}: {found.passes} passes")
-    for column in ("check", "expected", "measured", "95 % interval", "bias", "goal", "verdict", "remark"):
+    table = Table(title=f"self-test, {found.form}: {found.passes} passes", caption_justify="left")
+    for column in ("check", "expected", "measured", "bias", "goal", "verdict"):
         table.add_column(column, overflow="fold")
     for one in found.checks:
-        ends = "" if one.low is None else f"{said(one.low, one.unit)} to {said(one.high, one.unit)}"
+        ends = "" if one.low is None else f"\n{said(one.low, one.unit)} to {said(one.high, one.unit)}"
         bias = "" if one.bias is None else f"{one.bias:+.2%}"
-        texts = (one.check, said(one.expected, one.unit), said(one.measured, one.unit), ends, bias, one.goal)
-        table.add_row(*map(escape, texts), words[one.met], escape(one.remark))
+        texts = (one.check, said(one.expected, one.unit), said(one.measured, one.unit) + ends, bias, one.goal)
+        table.add_row(*map(escape, texts), words[one.met])
+    said_below = [f"{one.check}: {one.remark}" for one in found.checks if one.remark and (one.unit or not one.met)]
+    verdict = "the figures are true here" if found.is_true else "a goal was missed: the figures are not true here, now"
+    table.caption = escape("\n".join(["Second lines are 95 % intervals.", *said_below, f"verdict: {verdict}"]))
     return table

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_starting_up_loads_nothing_heavy(module):
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
-@pytest.mark.parametrize("command", ["list", "doctor", "run", "report", "compare"])
+@pytest.mark.parametrize("command", ["list", "doctor", "selftest", "run", "report", "compare"])
 def test_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     assert f"Example: gnbench {command}" in " ".join(capsys.readouterr().out.split())
@@ -47,6 +48,8 @@ def test_help_shows_an_example(command, capsys):
 
 USAGE_ERRORS = [
     (("run", "-N", "0"), "-N: "),
+    (("selftest", "--budget", "3"), "--budget: 3 s is too short for a self-test; give at least 20"),
+    (("selftest", "--threads", "none"), "--threads: "),
     (("run", "-N", "-3"), "-N: "),
     (("run", "-H", "ten"), "-H: "),
     (("run", "-G", "C/0"), "-G: "),
@@ -261,7 +264,52 @@ def test_the_list_says_what_each_row_is(tmp_path):
 def test_the_doctor_answers():
     document = json.loads(gnbench("doctor", "--json").stdout)
     assert document["facts"]["cpu"]["available_cores"] >= 1
-    assert gnbench("doctor").returncode == 0
+    assert document["selftest"] is None
+    done = gnbench("doctor")
+    assert done.returncode == 0
+    assert re.search(r"verdict: (good for|usable: expect to tell|not usable now:) ", done.stdout)
+
+
+@pytest.mark.parametrize(("met", "status"), [(True, 0), (False, 1)])
+def test_a_selftest_answers_with_its_status_and_shows_every_check(met, status, monkeypatch, capsys):
+    from bench.selftest.checks import Check
+    from bench.selftest.run import SelfTest
+
+    asked = {}
+    check = Check(check="time of waits-1ms", unit="s", expected=1e-3, measured=1.02e-3, bias=0.02, goal="1%", met=met)
+
+    def measured(**given):
+        asked.update(given)
+        return SelfTest(form="full", seconds=60.0, passes=6, checks=(check,))
+
+    monkeypatch.setattr("bench.selftest.run.selftest", measured)
+    assert main(["selftest", "--budget", "60", "--threads", "1", "--seed", "3"]) == status
+    shown = capsys.readouterr().out
+    assert re.search("time of waits-1ms .* 1.000 ms .* 1.020 ms .* [+]2.00%", shown)
+    assert ("not true" in shown) != met
+    del asked["listener"]
+    assert asked == {"quick": False, "seconds": 60.0, "out": None, "threads": 1, "seed": 3}
+    assert main(["selftest", "--quick", "--json"]) == status
+    document = json.loads(capsys.readouterr().out)
+    assert (document["is_true"], document["checks"][0]["bias"]) == (met, 0.02)
+    assert (asked["quick"], asked["seconds"], asked["threads"]) == (True, None, None)
+
+
+@pytest.mark.parametrize(("met", "status"), [(True, 0), (False, 1)])
+def test_the_doctor_measures_on_request(met, status, monkeypatch, capsys):
+    from bench import doctor
+    from bench.selftest.checks import Check
+    from bench.selftest.run import SelfTest
+
+    real = doctor.examine
+    check = Check(check="liar scribbles", unit="", expected="inconsistent", measured="ok", met=met)
+    found = SelfTest(form="quick", seconds=30.0, passes=6, checks=(check,))
+    monkeypatch.setattr(doctor, "examine", lambda: real(noise_s=0.05))
+    monkeypatch.setattr("bench.selftest.run.selftest", lambda **given: found if given["quick"] else None)
+    assert main(["doctor", "--measure", "--json"]) == status
+    document = json.loads(capsys.readouterr().out)
+    assert document["selftest"]["checks"][0]["check"] == "liar scribbles"
+    assert document["verdict"]["sentence"]
 
 
 def test_a_fault_of_our_own_shows_no_traceback(monkeypatch, capsys):
