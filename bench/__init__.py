@@ -3,6 +3,7 @@
 The way of the data, which is also the order in which the rooms may import (upper ones import lower ones)::
 
     cli          words of a command line             ──►  one call below, then shown
+    selftest     is the instrument true: runs of kernels whose answers are known
     run          the whole way on one page; beside it, strangers to each other: compare, doctor
     passes       pass after pass over the open blocks; beside it, about: what run.json says
     executors    where visits run: a zygote and its workers on this machine

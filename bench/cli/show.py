@@ -210,7 +210,9 @@ def selftest_table(found: SelfTest) -> Table:
     def said(value: float | str | None, unit: str) -> str:
         if value is None or isinstance(value, str):
             return value or "–"
-        return f"{value:.4f}" if unit == "1" else with_prefix(value, unit, 4)
+        if unit == "s":
+            return with_prefix(value, unit, 4)
+        return f"{value:.4f}" if unit == "1" else f"{value:,.{0 if unit == 'B' else 1}f} {unit}"
 
     words = {True: "met", False: "[bold]missed[/bold]", None: "not judged"}
     table = Table(title=f"self-test, {found.form}: {found.passes} passes", caption_justify="left")

@@ -59,10 +59,14 @@ def test_too_short_a_test_and_a_used_folder_are_refused(tmp_path):
         selftest(out=tmp_path / "file" / "below")
 
 
-@pytest.mark.parametrize(("met", "is_true"), [((True, None), True), ((True, False), False), ((None,), True)])
-def test_it_is_true_where_no_goal_was_missed(met, is_true):
+@pytest.mark.parametrize(
+    ("met", "quick", "full"),
+    [((True, True), True, True), ((True, None), True, False), ((True, False), False, False)],
+)
+def test_it_is_true_where_every_goal_was_met_and_the_quick_form_may_leave_some_open(met, quick, full):
     checks = tuple(Check(check="a", unit="1", expected=1.0, measured=1.0, met=one) for one in met)
-    found = SelfTest(form="quick", seconds=30.0, passes=6, checks=checks)
-    assert found.is_true is is_true
-    assert found.to_dict()["is_true"] is is_true
-    assert found.to_dict()["checks"][0]["check"] == "a"
+    for form, is_true in (("quick", quick), ("full", full)):
+        found = SelfTest(form=form, seconds=30.0, passes=6, checks=checks)
+        assert found.is_true is is_true
+        assert found.to_dict()["is_true"] is is_true
+        assert found.to_dict()["checks"][0]["check"] == "a"
