@@ -82,6 +82,12 @@ def test_a_biased_instrument_is_seen():
     assert by["1.00 taken for a difference"].met is False
 
 
+def test_a_difference_on_the_wrong_side_is_not_told():
+    found = checks(shift=lambda launch, pass_: -0.06 + wobble(launch, pass_))
+    assert found["1.02 told from 1.00"].measured == 0.0  # every interval excludes 1, as faster
+    assert found["1.00 taken for a difference"].measured == 1.0
+
+
 def test_a_blunt_instrument_tells_nothing_apart():
     found = checks(shift=lambda launch, pass_: 10 * wobble(launch, pass_))
     assert found["1.02 told from 1.00"].measured == 0.0
