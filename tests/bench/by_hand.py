@@ -5,6 +5,7 @@ Medians, means and ends of intervals stand as formulas, with Student's t from a 
 
 import dataclasses
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -61,6 +62,12 @@ def spread(values):
     return math.sqrt(sum((one - mean) ** 2 for one in values) / (len(values) - 1))
 
 
+def memory(values):
+    """Lag-1 autocorrelation."""
+    mean = sum(values) / len(values)
+    return sum((a - mean) * (b - mean) for a, b in pairwise(values)) / sum((one - mean) ** 2 for one in values)
+
+
 def geometric(logs):
     """Centre and ends of exp of the mean of three, by Student's t."""
     mean, reach = sum(logs) / 3, T_2 * spread(logs) / math.sqrt(3)
@@ -89,11 +96,17 @@ KERNELS = {
 FIRST_NS = {"native": 7_000_000, "mine": 900_000_000, "interpreted": 3_000_000}
 ALLOCATED = {"native": 2304 + 64, "mine": 2304 + 1000, "interpreted": 100}
 FAULTS = (0, 2, 2, 5, 9)  # a call, round by round
+STRUCK = ("native", 1, 2)
+"""Name, round, and how often its batch is disturbed before one is left alone."""
 X_BYTES, PARAMETER_BYTES = 2 * 8 * 6 * 6 * 4, 2 * 8 * 4
 
 
 def machine(**changed):
     made = Machine(
-        cost_ns=cost_ns, first_call_ns=FIRST_NS, allocated=ALLOCATED, faults_a_call=lambda name, round_: FAULTS[round_]
+        cost_ns=cost_ns,
+        first_call_ns=FIRST_NS,
+        allocated=ALLOCATED,
+        faults_a_call=lambda name, round_: FAULTS[round_],
+        struck=lambda name, round_, attempt: (name, round_) == STRUCK[:2] and attempt < STRUCK[2],
     )
     return dataclasses.replace(made, **changed)

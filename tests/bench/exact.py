@@ -36,6 +36,8 @@ class Machine:
     """Of one call, by name, pass and round; the round is None outside the rounds."""
     first_call_ns: Mapping[str, int] = field(default_factory=dict)
     faults_a_call: Callable[[str, int], int] = lambda name, round_: 0
+    struck: Callable[[str, int, int], bool] = lambda name, round_, attempt: False
+    """Of a batch, by name, round and how often it was tried in this round before."""
     allocated: Mapping[str, int] = field(default_factory=dict)
     fresh_s: Sequence[float] = (3.0, 1.0, 2.0)
     host_s: Sequence[float] = (6.0, 5.0, 4.0)
@@ -54,6 +56,9 @@ class Machine:
     # The host's clock, as the worker reads it around a first call.
     def perf_counter(self):
         return self.now_ns / 1e9
+
+    def sleep(self, seconds):
+        self.now_ns += round(seconds * 1e9)
 
     def spend(self):
         """Let one call's time pass."""
@@ -77,9 +82,17 @@ class Machine:
             output = call()
             if self.now_ns == before:  # a copy or a gradient: no kernel of ours is called that would spend the time
                 self.spend()
+        struck = self.struck(name, self.round_ or 0, self._turn(f"round {self.pass_} {self.round_}"))
         faults = calls * self.faults_a_call(name, self.round_ or 0)
         seconds = (self.now_ns - start) / 1e9
-        return Batch(seconds=seconds, page_faults=faults, sm_clock_hz=1.5e9, throttled=self.round_ == 1), output
+        throttled = self.round_ == 1
+        return Batch(seconds=seconds, page_faults=faults, struck=struck, sm_clock_hz=1.5e9, throttled=throttled), output
+
+    def spin_s(self):
+        return (40 + self.round_) / 1e6
+
+    def cool_down(self, most_s):
+        raise AssertionError("a visit without a share of the budget waits for nothing")
 
     def allocated_bytes(self, call):
         call()
@@ -92,8 +105,11 @@ class Machine:
         return self._next("host", self.host_s)
 
     def _next(self, what, values):
+        return values[self._turn(what) % len(values)]
+
+    def _turn(self, what):
         turn = self.turns[what, self.mark.name] = self.turns.get((what, self.mark.name), -1) + 1
-        return values[turn % len(values)]
+        return turn
 
     def clock(self):
         return Clock(resolution_s=5e-8, empty_call_s=1e-7)

@@ -145,7 +145,9 @@ def test_no_range_opens_or_closes_inside_a_timed_batch(monkeypatch):
         block.check("native")
     with ranges.phase("measure"):
         block.time("native", 2, 0, verify=True)
-    assert events == ["push check", "pop", "push measure", "timing", "timed", "pop"]
+    batches = events[3:-1]  # more than one where another program disturbs this very test
+    assert events == ["push check", "pop", "push measure", *["timing", "timed"] * (len(batches) // 2), "pop"]
+    assert batches
 
 
 def test_a_steady_call_is_timed_until_two_batches_agree():
