@@ -60,6 +60,8 @@ class LocalExecutor:
         self._worker: Worker | None = None
         self._names: list[str] | None = None
         self._dead_at_import: dict[str, messages.RowFacts] = {}
+        self._natives_end: set[str] = set()
+        """Problems that native dies of where it is the yardstick of the tolerance."""
         self._passes = 0
         self.starting_s = 0.0
         """Wall time that starting zygotes and workers took."""
@@ -91,12 +93,16 @@ class LocalExecutor:
         """Make a visit, again without the culprit for each worker that is lost."""
         lost: dict[str, CellVisit] = {}
         lost_s = 0.0
+        plan = replace(plan, yardstick=plan.yardstick and plan.problem.key not in self._natives_end)
         while True:
             assert self._worker is not None
             began = time.perf_counter()
             try:
                 visited = visit(plan, self._worker, self._listener)
             except WorkerLost as loss:
+                if loss.name == messages.YARDSTICK:
+                    self._natives_end.add(plan.problem.key)
+                    plan = replace(plan, yardstick=False)
                 culprits = _culprits(loss, plan)
                 lost |= {name: CellVisit(status=loss.status, reason=loss.reason) for name in culprits}
                 plan = replace(plan, names=tuple(name for name in plan.names if name not in lost))
@@ -177,7 +183,12 @@ def _table_order(row: messages.RowFacts) -> tuple[int, str]:
 
 
 def _culprits(loss: WorkerLost, plan: Visit) -> tuple[str, ...]:
-    """Say whose cells a loss costs: the one whose turn it was; a copy's or nobody's turn costs them all."""
+    """Say whose cells a loss costs: the one whose turn it was; a copy's or nobody's turn costs them all.
+
+    Where native dies as the yardstick nobody's cell is lost: the next visit does without it.
+    """
+    if loss.name == messages.YARDSTICK:
+        return ()
     if loss.name == messages.TWIN:
         return (plan.reference,)
     return (loss.name,) if loss.name in plan.names else plan.names

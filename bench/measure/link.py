@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,13 +21,14 @@ from typing import IO, Any
 
 import bench
 from bench.errors import UsageError
-from bench.measure import messages
+from bench.measure import messages, watch
 from bench.measure.mark import Mark, shared_memory_fd
 from reports.schema import Status
 
 _START_TIMEOUT_S = 120.0
 _ENDING_TIMEOUT_S = 2.0
 _PID = struct.Struct("q")
+_ENDED = struct.Struct("qqq")
 CAN_FORK = sys.platform.startswith("linux")
 
 
@@ -49,6 +51,8 @@ class Worker:
         self._connection = connection
         self._mark = mark
         self._is_gone = False
+        self._kills_before = watch.oom_kills()
+        self._limit_bytes: int | None = None
 
     @property
     def pid(self) -> int:
@@ -61,22 +65,53 @@ class Worker:
         Raises
         ------
         WorkerLost
-            The worker died, or did not answer in ``timeout_s``; it is gone then.
+            The worker died, took more memory than it may, or did not answer in ``timeout_s``; it is gone then.
         """
         try:
+            if isinstance(request, messages.Open):
+                self._limit_memory(request.memory_bytes)
             self._connection.send_bytes(messages.encode(request))
-            if not self._connection.poll(timeout_s):
-                self.close()
-                raise WorkerLost(self._whose_turn(), Status.TIMEOUT, f"no answer in {timeout_s:g} s")
+            self._wait(timeout_s)
             reply = messages.decode(self._connection.recv_bytes())
         except (EOFError, OSError) as error:  # OSError: it died in the middle of a message
             self._is_gone = True
-            how = self._zygote.end(self._pid, kill=False)
-            raise WorkerLost(self._whose_turn(), Status.CRASHED, how) from error
+            raise self._died(self._zygote.end(self._pid, kill=False)) from error
+        finally:
+            self._zygote.cut_log()
         if isinstance(reply, messages.Broken):
             self.close()
             raise WorkerLost(self._whose_turn(), Status(reply.status), reply.reason)
         return reply
+
+    def _wait(self, timeout_s: float) -> None:
+        """Wait for an answer, looking after the worker where it is late."""
+        until = time.monotonic() + timeout_s
+        while not self._connection.poll(max(0.0, min(watch.WATCH_S, until - time.monotonic()))):
+            self._zygote.cut_log()
+            if watch.is_dead(self._pid):
+                raise EOFError
+            taken = watch.resident_bytes(self._pid) if self._limit_bytes is not None else 0
+            if self._limit_bytes is not None and taken > self._limit_bytes:
+                self.close()
+                raise WorkerLost(self._whose_turn(), Status.OUT_OF_MEMORY, watch.over(taken, self._limit_bytes))
+            if time.monotonic() >= until:
+                self.close()
+                raise WorkerLost(self._whose_turn(), Status.TIMEOUT, f"no answer in {timeout_s:g} s")
+
+    def _limit_memory(self, spare_bytes: int | None) -> None:
+        if spare_bytes is not None:
+            spare_bytes += watch.resident_bytes(self._pid, with_children=False)
+        self._limit_bytes = spare_bytes
+
+    def _died(self, ended: watch.Ended | None) -> WorkerLost:
+        name, note = self._whose_turn(), self._mark.note()
+        if ended is None:
+            return WorkerLost(name, Status.CRASHED, "its zygote is gone too")
+        how = _describe(ended.code)
+        if ended.was_killed or note:
+            return WorkerLost(name, Status.CRASHED, note or "closed the worker's connection to the driver and went on")
+        status, reason = watch.judged(ended, how, limit_bytes=self._limit_bytes, kills_before=self._kills_before)
+        return WorkerLost(name, status, reason)
 
     def close(self) -> None:
         """End the worker, if it has not ended by itself."""
@@ -158,19 +193,24 @@ class Zygote:
             os.close(fd)
         return Worker(self, pid, Connection(ours.detach()), mark)
 
-    def end(self, pid: int, *, kill: bool = True) -> str:
-        """End one worker and say how it ended."""
+    def end(self, pid: int, *, kill: bool = True) -> watch.Ended | None:
+        """End one worker and all that it has started, and say how it ended; None when the zygote is gone too."""
         if not CAN_FORK:
             if kill:
                 self._process.kill()
-            return _describe(self._process.wait())
+            return watch.Ended(code=self._process.wait(), most_bytes=0, was_killed=False)
         try:
             if kill:
                 os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
             self._control.sendall(b"r" + _PID.pack(pid))
-            return _describe(_PID.unpack(_receive(self._control, _PID.size))[0])
+            code, most_bytes, was_killed = _ENDED.unpack(_receive(self._control, _ENDED.size))
         except (OSError, EOFError):
-            return "its zygote is gone too"
+            return None
+        return watch.Ended(code=code, most_bytes=most_bytes, was_killed=bool(was_killed))
+
+    def cut_log(self) -> None:
+        """Keep the workers' output from filling the disk."""
+        watch.cut(self._log)
 
     def close(self) -> None:
         """End the zygote; with it goes every worker."""

@@ -18,14 +18,18 @@ class Mark:
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, _BYTES)
 
-    def set(self, name: str) -> None:
-        """Say whose turn it is; "" for nobody's."""
-        data = name.encode()[: _BYTES - 1]
+    def set(self, name: str, note: str = "") -> None:
+        """Say whose turn it is ("" for nobody's), and what else is known of it."""
+        data = (name.encode()[: _BYTES // 2 - 1] + b"\0" + note.encode())[: _BYTES - 1]
         self._memory[: len(data) + 1] = data + b"\0"
 
     def get(self) -> str:
         """Read whose turn it was."""
         return self._memory[:].split(b"\0", 1)[0].decode(errors="replace")
+
+    def note(self) -> str:
+        """Read what else was known."""
+        return self._memory[:].split(b"\0", 2)[1].decode(errors="replace")
 
 
 def shared_memory_fd() -> int:

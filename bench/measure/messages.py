@@ -18,6 +18,9 @@ CLONE = "@clone"
 COMPANIONS = (TWIN, COPY, CLONE)
 """Timed beside the implementations; no rows of the plugin table (its names begin with a letter)."""
 
+YARDSTICK = "@native"
+"""torch's own GroupNorm, called when a block is opened to learn how far off an honest answer may be."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
@@ -70,6 +73,10 @@ class Open:
     seed: int
     placement_seed: int
     cold: bool
+    memory_bytes: int | None = None
+    """What the worker may take beyond what it holds; None for no limit."""
+    yardstick: bool = True
+    """False where native dies of this problem: the tolerance is then what it is without it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +183,21 @@ class Cooled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Challenge:
+    """Call on contents never seen, in memory that is known, and hold those calls against others."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Challenged:
+    """What is dishonest in an implementation, or nothing."""
+
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Weigh:
     """Measure the memory of one call, and its time with a fresh output and end to end on the host."""
 
@@ -276,8 +298,10 @@ class Broken:
     status: str = "failed"
 
 
-Request = Load | Open | Check | Warm | Time | Cool | Weigh | Repeat | Profile | Close
-Reply = Loaded | Opened | Checked | Warmed | Timed | Cooled | Weighed | Repeated | Profiled | Closed | Broken
+Request = Load | Open | Check | Warm | Time | Cool | Challenge | Weigh | Repeat | Profile | Close
+Reply = (
+    Loaded | Opened | Checked | Warmed | Timed | Cooled | Challenged | Weighed | Repeated | Profiled | Closed | Broken
+)
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -294,6 +318,8 @@ _KINDS: dict[str, type] = {
         Timed,
         Cool,
         Cooled,
+        Challenge,
+        Challenged,
         Weigh,
         Weighed,
         Repeat,

@@ -6,8 +6,8 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,11 +15,14 @@ import torch
 from torch import Tensor
 
 from bench.devices.base import Batch, Call, Device
-from bench.measure.call import Gradient, Kernel, bind, cloning, copying, native, saved_bytes
-from bench.measure.error import Judgement, Tolerance, judge
-from bench.measure.inputs import Inputs, bits_equal, make_inputs
-from bench.measure.messages import CLONE, COPY, TWIN, Checked, TimedBatch, Warmed, Weighed
-from bench.measure.oracle import truth, without_doubtful_signs
+from bench.measure import form
+from bench.measure.call import Gradient, Kernel, bind, cloning, copying, saved_bytes
+from bench.measure.compiles import Compiles, told
+from bench.measure.error import Errors, judge
+from bench.measure.honesty import Challenge
+from bench.measure.inputs import bits_equal
+from bench.measure.messages import CLONE, COPY, TWIN, Challenged, Checked, TimedBatch, Warmed, Weighed
+from bench.measure.variant import make_variant
 from bench.plan.problem import Problem
 from reports.schema import Status
 
@@ -35,51 +38,17 @@ _MOST_REPEATS = 8
 _MOST_REPEATING_S = 0.1
 _PAUSE_S = 1e-3
 """Who has slept is not preempted at once: of 2 ms batches beside a load of 7, 38 % stay whole after it, else 10 %."""
+_FINISHING_S = 0.05
+"""Waited, before an output is called wrong, for a thread that may still be writing it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
-    """Inputs of one content, in memory of their own, and what they should come to."""
+class Verdict:
+    """What an output comes to."""
 
-    given: Inputs
-    pristine: Inputs
-    expected: tuple[Tensor, ...]
-    dtypes: tuple[torch.dtype, ...]
-    tolerance: Tolerance
-
-
-def make_variant(problem: Problem, seed: int, placement: random.Random) -> Variant:
-    """Draw inputs, compute their truth, and how far native is from it on contiguous data."""
-    pristine = without_doubtful_signs(problem, make_inputs(problem, seed))
-    expected = truth(problem, pristine)
-    own_dtypes = (pristine.x, pristine.weight, pristine.bias) if problem.direction == "backward" else (pristine.x,)
-    dtypes = tuple(tensor.dtype for tensor in own_dtypes if tensor is not None)
-    return Variant(
-        given=pristine.copy(placement),
-        pristine=pristine,
-        expected=expected,
-        dtypes=dtypes,
-        tolerance=Tolerance.beside(
-            _native_outputs(problem, pristine),
-            expected,
-            dtypes,
-            summed=(problem.group_elements, *[problem.N * problem.H * problem.W] * (len(expected) - 1)),
-        ),
-    )
-
-
-def _native_outputs(problem: Problem, inputs: Inputs) -> tuple[Tensor, ...] | None:
-    contiguous = Inputs(
-        x=inputs.x.contiguous(),
-        weight=inputs.weight,
-        bias=inputs.bias,
-        dy=None if inputs.dy is None else inputs.dy.contiguous(),
-    )
-    try:
-        output = bind(native, problem, contiguous)()
-    except (RuntimeError, ValueError):  # as for a single value per channel
-        return None
-    return tuple(output) if isinstance(output, tuple) else (output.detach(),)
+    status: Status
+    reason: str | None
+    errors: Errors | None = None
 
 
 class OpenedBlock:
@@ -95,24 +64,34 @@ class OpenedBlock:
         cold: bool,
         seed: int,
         placement: random.Random,
+        yardstick: bool = True,
     ) -> None:
         self._problem = problem
         self._kernels = kernels
         self._reference = reference
         self._device = device
         self._cold = cold
+        self._left_grad_mode = False
         with self._grad_mode():
-            self._variants = [make_variant(problem, seed + index, placement) for index in range(VARIANTS)]
+            self._variants = [
+                make_variant(problem, seed + index, placement, yardstick=yardstick) for index in range(VARIANTS)
+            ]
         # Something of random size before them moves where the kernels' outputs come to lie.
         self._padding = torch.empty(placement.randrange(1, 1 << 20), dtype=torch.uint8)
         self._calls: dict[str, list[Call]] = {}
         self._call_s: dict[str, float] = {}
         self._reference_output: Any = None
         self._is_scribbled = False
-        self._state = (torch.get_num_threads(), torch.get_default_dtype())
+        self._compiles = Compiles()
+        self._challenge = Challenge(device, problem, self._variants, cold=cold, rng=placement)
 
-    def _grad_mode(self) -> AbstractContextManager[object]:
-        return torch.no_grad() if self._problem.direction == "forward" else torch.enable_grad()
+    @contextmanager
+    def _grad_mode(self) -> Iterator[None]:
+        """Set the direction's grad mode, and see whether a row left another; only in here does that show."""
+        wanted = self._problem.direction != "forward"
+        with torch.set_grad_enabled(wanted):
+            yield
+            self._left_grad_mode |= torch.is_grad_enabled() != wanted
 
     def check(self, name: str) -> Checked:
         """Bind and call an implementation for the first time, and hold what it gives against the truth."""
@@ -130,39 +109,60 @@ class OpenedBlock:
             output = calls[0]()
             self._device.synchronize()
             first_call_s = time.perf_counter() - started
-            judgement = self._judge(0, output)
-            wrong = judgement.wrong or self._judge(1, calls[1]()).wrong
-        if name == self._reference:
-            self._reference_output = output
+            verdict = other = self._held(0, output)
+            layout = form.layout_of(output, self._problem.layout)
+            equal = self._equals_reference(output)
+            if name == self._reference:
+                self._reference_output = form.copied(output)
+            self._poison(output)  # the memory that the next one gets must not hold the right answer
+            if verdict.status == Status.OK:
+                output = calls[1]()
+                other = self._held(1, output)
+                self._poison(output)
         self._calls[name] = calls
-        errors = judgement.errors
+        errors = verdict.errors
         return Checked(
-            status=Status.INCORRECT if wrong else Status.OK,
-            reason=wrong,
+            status=other.status,
+            reason=other.reason,
             first_call_s=first_call_s,
             error_max_abs=_finite(errors.max_abs) if errors else None,
             error_max_rel=_finite(errors.max_rel) if errors else None,
             error_rms=_finite(errors.rms) if errors else None,
             error_ulp=_finite(errors.ulp) if errors else None,
-            bitwise_equal=self._equals_reference(output),
-            output_layout=_layout_of(_tensors(output), self._problem.layout),
+            bitwise_equal=equal,
+            output_layout=layout,
         )
 
-    def _judge(self, variant: int, output: object) -> Judgement:
+    def _held(self, variant: int, output: object) -> Verdict:
+        """Hold an output, as it is at this moment, against the truth."""
         of = self._variants[variant]
+        if (wrong := form.ill_formed(output, self._problem.device)) is not None:
+            return Verdict(status=Status.INCORRECT, reason=wrong)
         if self._shares_memory(output):
-            return Judgement(wrong="returned the memory of its input", errors=None)
-        detached = tuple(tensor.detach() for tensor in _tensors(output)) or output
-        return judge(detached, of.expected, of.dtypes, of.tolerance)
+            return Verdict(status=Status.INCORRECT, reason="returned the memory of its input")
+        early = form.copied(output)
+        judgement = judge(early or output, of.expected, of.dtypes, of.tolerance)
+        status = Status.INCORRECT if judgement.wrong else Status.OK
+        verdict = Verdict(status=status, reason=judgement.wrong, errors=judgement.errors)
+        if judgement.wrong and self._still_changes(output, early):
+            unfinished = "its output was still being written when its call had returned"
+            verdict = Verdict(status=Status.INCONSISTENT, reason=unfinished)
+        form.poison(early)
+        return verdict
+
+    def _still_changes(self, output: object, early: Sequence[Tensor]) -> bool:
+        time.sleep(_FINISHING_S)
+        pairs = zip(form.tensors(output), early, strict=True)
+        return not all(bits_equal(tensor.detach().clone(), copy) for tensor, copy in pairs)
 
     def _shares_memory(self, output: object) -> bool:
         given = {variant.given.x.untyped_storage().data_ptr() for variant in self._variants}
-        return any(tensor.numel() and tensor.untyped_storage().data_ptr() in given for tensor in _tensors(output))
+        return any(tensor.numel() and tensor.untyped_storage().data_ptr() in given for tensor in form.tensors(output))
 
     def _equals_reference(self, output: object) -> bool | None:
         if self._reference_output is None:
             return None
-        pairs = zip(_tensors(output), _tensors(self._reference_output), strict=False)
+        pairs = zip(form.tensors(output), form.tensors(self._reference_output), strict=False)
         return all(bits_equal(mine.detach().contiguous(), theirs.detach().contiguous()) for mine, theirs in pairs)
 
     def _changed_inputs(self) -> str | None:
@@ -173,13 +173,10 @@ class OpenedBlock:
                 variant.given.restore(variant.pristine)
         return "changed its inputs" if changed else None
 
-    def changed_state(self) -> str | None:
-        """Say that torch's state, which every row shares, was changed, and put it back."""
-        if (torch.get_num_threads(), torch.get_default_dtype()) == self._state:
-            return None
-        torch.set_num_threads(self._state[0])
-        torch.set_default_dtype(self._state[1])
-        return "changed torch's number of threads or default dtype, which is everybody's"
+    def changed_grad_mode(self) -> str | None:
+        """Say that the last act left another grad mode; it is put back already."""
+        left, self._left_grad_mode = self._left_grad_mode, False
+        return "changed the grad mode, which is everybody's" if left else None
 
     def _add_companions(self) -> None:
         """Bind the reference's twin and the plain copies."""
@@ -215,8 +212,10 @@ class OpenedBlock:
             self._is_scribbled = True  # by one of the rounds before; who it was is found out when the visit ends
         variant = round_ % VARIANTS
         call = self._calls[name][variant]
+        compiled = self._compiles.count()
         with self._grad_mode():
             batch, output, repeats = self._undisturbed(call, calls, warms=self._call_s.get(name, 0.0) < _SLOW_CALL_S)
+            unsteady = told(compiled, self._compiles.count()) if name in self._kernels else None
             wrong = self._wrong_while_timed(variant, output) if verify and name in self._kernels else None
             self._poison(output)
         return TimedBatch(
@@ -228,8 +227,8 @@ class OpenedBlock:
             repeats=repeats,
             sm_clock_hz=batch.sm_clock_hz,
             throttled=batch.throttled,
-            status=Status.INCONSISTENT if wrong else None,
-            reason=wrong,
+            status=Status.INCONSISTENT if wrong else Status.UNSTEADY if unsteady else None,
+            reason=wrong or (unsteady and f"while timed: {unsteady}"),
         )
 
     def _undisturbed(self, call: Call, calls: int, *, warms: bool) -> tuple[Batch, Any, int]:
@@ -246,15 +245,20 @@ class OpenedBlock:
             time.sleep(_PAUSE_S)
 
     def _wrong_while_timed(self, variant: int, output: object) -> str | None:
-        wrong = self._judge(variant, output).wrong
-        return self._changed_inputs() or (wrong and f"right when checked, wrong while timed: {wrong}")
+        verdict = self._held(variant, output)
+        if changed := self._changed_inputs():
+            return changed
+        return f"right when checked, wrong while timed: {verdict.reason}" if verdict.reason else None
 
     def _poison(self, output: object) -> None:
-        """Fill an output with NaN, so that a call which leaves its memory as it found it is seen."""
-        if not self._shares_memory(output):
-            with torch.no_grad():
-                for tensor in _tensors(output):
-                    tensor.fill_(math.nan)
+        if form.ill_formed(output, self._problem.device) is None and not self._shares_memory(output):
+            form.poison(output)
+
+    def challenge(self, name: str) -> Challenged:
+        """Call on contents never seen: an answer kept from before shows itself."""
+        with self._grad_mode():
+            wrong = self._challenge.of(self._calls[name], self._call_s[name], is_control=name == self._reference)
+        return Challenged(status=Status.INCONSISTENT if wrong else None, reason=wrong)
 
     def call(self, name: str) -> Call:
         """Give the call of a checked implementation in its problem's grad mode, for another timer than ours."""
@@ -271,7 +275,7 @@ class OpenedBlock:
         call = self._calls[name][0]
         is_timed = name in self._call_s
         with self._grad_mode():
-            output_bytes = sum(tensor.nbytes for tensor in _tensors(call()))
+            output_bytes = sum(tensor.nbytes for tensor in form.tensors(call()))
             allocated = self._device.allocated_bytes(call)
             training = self._problem.direction == "training_forward"
             return Weighed(
@@ -298,23 +302,6 @@ class OpenedBlock:
             for call in self._calls[name]:
                 call()
         return self._changed_inputs()
-
-
-def _tensors(output: object) -> Sequence[Tensor]:
-    if isinstance(output, Tensor):
-        return (output,)
-    return tuple(one for one in output if isinstance(one, Tensor)) if isinstance(output, (tuple, list)) else ()
-
-
-def _layout_of(output: Sequence[Tensor], asked: str) -> str | None:
-    if not output or output[0].dim() != 4:
-        return None
-    has = {
-        "contiguous": output[0].is_contiguous(),
-        "channels_last": output[0].is_contiguous(memory_format=torch.channels_last),
-    }
-    # With one channel or one pixel both hold; the one asked for is the one kept.
-    return asked if has[asked] else next((layout for layout, holds in has.items() if holds), "strided")
 
 
 def _finite(value: float) -> float | None:

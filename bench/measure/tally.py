@@ -157,11 +157,21 @@ class Tally:
             )
             return _row(self.block, conditions, name, status=Status.IMPLAUSIBLE, **(fields | {"reason": why}))
         fields |= self._latency_fields(name, figures, latency, roofline) | {"noise_floor": floor}
-        if name == conditions.reference:
+        if (why_none := self._no_reference(conditions.reference)) is not None:
+            fields["reason"] = fields.get("reason") or why_none
+        elif name == conditions.reference:
             fields |= {"speedup": 1.0, "speedup_low": 1.0, "speedup_high": 1.0}  # over itself: no estimate
         else:
             fields |= _interval_fields("speedup", paired.speedup(self._log_ratios(name, conditions.reference)), "")
         return _row(self.block, conditions, name, status=status, **fields)
+
+    def _no_reference(self, reference: str) -> str | None:
+        """Say why the block is measured without speed-ups, where its reference fell out."""
+        status = self._status(reference)
+        if status == Status.OK:
+            return None
+        why = _reason(self._cells(reference), status)["reason"]
+        return f"no speed-up: {reference} is {status}" + (f" ({why})" if why else "")
 
     def _latency_fields(
         self, name: str, figures: Sequence[paired.PassFigures], latency: Interval, roofline: Interval | None

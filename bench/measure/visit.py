@@ -12,6 +12,7 @@ from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker
 from bench.measure.rounds import Rounds, calls_for, rounds_for
+from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from reports.schema import Status
 
@@ -26,6 +27,8 @@ _MOST_LOST = 2.0
 _MOST_COOLING = 0.2
 """Of a visit's share of the budget; a figure from a warm GPU is better than none."""
 _MOST_THROTTLED_REPEATS = 3
+SPARE_BYTES = 4 << 30
+"""What a CPU worker may take beyond what its block needs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +49,9 @@ class Visit:
     """What timing a batch costs, s."""
     timeout_s: float
     weighs: bool
-    """Measure memory too: once a run is enough."""
+    """Measure memory and challenge too: once a run is enough."""
+    yardstick: bool = True
+    """False where native dies of the problem when it is opened."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -144,6 +149,7 @@ class _Visiting:
         rounds = self._warm()
         self._measure(rounds)
         if self._plan.weighs:
+            self._challenge()
             self._weigh()
         self._close()
         return self._visited
@@ -181,6 +187,8 @@ class _Visiting:
                 seed=plan.problem.seed(plan.seed + plan.pass_),
                 placement_seed=self._rng.getrandbits(32),
                 cold=plan.cold,
+                memory_bytes=memory_bytes(plan.problem) + SPARE_BYTES if plan.problem.device == "cpu" else None,
+                yardstick=plan.yardstick,
             ),
             _OPEN_TIMEOUT_S,
         )
@@ -296,6 +304,14 @@ class _Visiting:
 
     def _series(self, batch: messages.TimedBatch) -> Series:
         return self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))
+
+    def _challenge(self) -> None:
+        """Call on contents never seen; the reference first, since the others are held against it."""
+        names = [name for name in self._in() if name in self._visited.series]
+        for name in sorted(names, key=lambda name: name != self._plan.reference):
+            challenged = self._ask("challenge", name, messages.Challenge(name=name))
+            if challenged.status is not None:
+                self._leave(name, challenged.status, challenged.reason)
 
     def _weigh(self) -> None:
         for name in self._in():

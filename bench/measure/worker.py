@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
@@ -14,23 +17,28 @@ import torch
 
 from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
-from bench.measure import messages
+from bench.measure import limits, messages
 from bench.measure.call import Gradient, Kernel
+from bench.measure.conduct import Conduct, Spoilt
 from bench.measure.mark import Mark
 from bench.measure.opened import OpenedBlock
 from bench.measure.ranges import close_visit, open_visit, phase
 from bench.measure.trace import profiled, repeated
 from bench.plan.problem import Problem
 from kernels import discovery
-from kernels.table import Implementation, one_line
+from kernels.table import Implementation, implementations, one_line
 from reports.schema import Status
 
 Answer = TypeVar("Answer")
 
 
+# Elements that torch gives one thread before it takes another (at::internal::GRAIN_SIZE).
+_GRAIN = 32_768
+
+
 def serve(connection: Connection, mark: Mark) -> None:
     """Answer requests until the driver closes the connection."""
-    worker = _Worker(mark)
+    worker = _Worker(mark, Conduct(connection.fileno()))
     while True:
         try:
             request = messages.decode(connection.recv_bytes())
@@ -38,20 +46,45 @@ def serve(connection: Connection, mark: Mark) -> None:
             return
         try:
             reply = worker.answer(request)
+        except Spoilt as spoilt:
+            mark.set(spoilt.name)
+            reply = messages.Broken(status=spoilt.status, reason=spoilt.reason)
         except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            reply = messages.Broken(status=_status_of(error), reason=one_line(error))
-        sys.stderr.flush()
+            _trace(error)
+            reply = messages.Broken(status=limits.status_of(error), reason=one_line(error))
+        with suppress(OSError, ValueError, AttributeError):  # a row may have closed or replaced it
+            sys.stderr.flush()
         connection.send_bytes(messages.encode(reply))
 
 
+def _trace(error: BaseException) -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        traceback.print_exception(error)
+
+
+class _Generations:
+    """Ends the grandchildren: a row that forks in each of n calls, and whose children go on, makes n processes so."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def __call__(self) -> None:
+        self._depth += 1
+        if self._depth > 1:
+            os._exit(1)
+
+
 class _Worker:
-    def __init__(self, mark: Mark) -> None:
+    def __init__(self, mark: Mark, conduct: Conduct) -> None:
         self._mark = mark
+        self._conduct = conduct
         self._rows: dict[str, Implementation] = {}
         self._device: Device | None = None
         self._block: OpenedBlock | None = None
         self._visit: object = None
+        limits.limit_files()
+        conduct.keep_state()
+        os.register_at_fork(after_in_child=_Generations())
 
     def answer(self, request: messages.Request) -> messages.Reply:  # noqa: C901, PLR0911 - one for each kind
         match request:
@@ -72,6 +105,9 @@ class _Worker:
                 assert self._device is not None
                 self._device.cool_down(most_s)
                 return messages.Cooled()
+            case messages.Challenge(name=name):
+                with phase("challenge"):
+                    return self._guarded(name, lambda block: block.challenge(name), _failed_challenge)
             case messages.Weigh(name=name):
                 with phase("memory"):
                     return self._guarded(name, lambda block: block.weigh(name), _failed_weighing)
@@ -84,20 +120,22 @@ class _Worker:
                 return self._close()
 
     def _load(self, request: messages.Load) -> messages.Loaded:
-        self._rows = discovery.load(
-            request.names,
-            [Path(plugin) for plugin in request.plugins],
-            shuffle=random.Random(request.order_seed),
-            announce=self._mark.set,
-        )
-        self._mark.set("")
         problem, clock = None, Clock(resolution_s=0.0, empty_call_s=0.0)
         try:
+            # Before any plugin, which might replace what the device takes its time with.
             self._device = device_named(request.device)
-            self._device.prepare(request.threads)
-            clock = self._device.clock()
         except RuntimeError as error:
             problem = one_line(error)
+        self._rows = self._imported(request)
+        try:
+            if self._device is not None:
+                self._device.prepare(request.threads)
+                # Pools start once; from here on a new thread came with a row.
+                torch.ones(2 * _GRAIN * request.threads).add_(1)
+                clock = self._device.clock()
+        except RuntimeError as error:
+            problem = one_line(error)
+        self._conduct.settle()
         return messages.Loaded(
             rows=[_facts(row) for row in self._rows.values()],
             device_problem=problem,
@@ -106,8 +144,31 @@ class _Worker:
             empty_call_s=clock.empty_call_s,
         )
 
+    def _imported(self, request: messages.Load) -> dict[str, Implementation]:
+        """Import the table; a source that replaces what the harness stands on has broken its own rows."""
+        seen: set[str] = set()
+        broken: dict[str, str] = {}
+
+        def announce(name: str) -> None:
+            entered = implementations().keys() - seen
+            if (replaced := self._conduct.imported()) is not None:
+                broken.update(dict.fromkeys(entered, f"its import {replaced}"))
+            seen.update(entered)
+            self._mark.set(name)
+
+        rows = discovery.load(
+            request.names,
+            [Path(plugin) for plugin in request.plugins],
+            shuffle=random.Random(request.order_seed),
+            announce=announce,
+        )
+        announce("")
+        return {name: replace(row, broken=broken[name]) if name in broken else row for name, row in rows.items()}
+
     def _open(self, request: messages.Open) -> messages.Opened:
         assert self._device is not None
+        limits.limit_memory(request.memory_bytes)
+        self._conduct.keep_state()
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)
         refused, untimed = {}, {}
@@ -117,15 +178,18 @@ class _Worker:
             row = self._rows[name]
             if (refusal := row.refusal(problem)) is not None:
                 refused[name] = messages.Refused(status=refusal.status, reason=refusal.reason)
-                continue
-            assert row.call is not None
-            if problem.direction == "backward" and row.backward is not None:
-                kernels[name] = Gradient(row.backward)
             else:
-                kernels[name] = row.anew() if row.anew is not None else row.call
-            if row.untimed is not None and (reason := row.untimed(problem)) is not None:
-                untimed[name] = reason
-        self._mark.set("")
+                assert row.call is not None
+                if problem.direction == "backward" and row.backward is not None:
+                    kernels[name] = Gradient(row.backward)
+                else:
+                    kernels[name] = row.anew() if row.anew is not None else row.call
+                if row.untimed is not None and (reason := row.untimed(problem)) is not None:
+                    untimed[name] = reason
+            if (offence := self._looked(name)) is not None:
+                refused[name] = messages.Refused(status=Status.INCONSISTENT, reason=offence)
+                kernels.pop(name, None)
+        self._mark.set(messages.YARDSTICK if request.yardstick else "")
         self._block = OpenedBlock(
             problem,
             kernels,
@@ -134,7 +198,9 @@ class _Worker:
             cold=request.cold,
             seed=request.seed,
             placement=random.Random(request.placement_seed),
+            yardstick=request.yardstick,
         )
+        self._mark.set("")
         return messages.Opened(refused=refused, untimed=untimed)
 
     def _guarded(
@@ -143,20 +209,23 @@ class _Worker:
         act: Callable[[OpenedBlock], Answer],
         failed: Callable[[Status, str], Answer],
     ) -> Answer:
-        """Let one implementation act under its own name; what it raises is its own failure."""
+        """Let one implementation act under its own name; what it raises and what it does is its own failure."""
         assert self._block is not None
         self._mark.set(name)
+        answer = raised = None
         try:
             answer = act(self._block)
-        except (Exception, SystemExit) as error:
-            traceback.print_exc()
-            answer = failed(_status_of(error), one_line(error))
-            self._block.changed_state()
-        else:
-            # At once, under its own name: the next one to be called would be slowed, and blamed.
-            if (changed := self._block.changed_state()) is not None:
-                answer = failed(Status.INCONSISTENT, changed)
+        except BaseException as error:  # KeyboardInterrupt too: no more than what a row raised
+            raised = error
+        # At once, under its own name: the next one to be called would be slowed, and blamed.
+        offence = self._looked(name)
         self._mark.set("")
+        if raised is not None:
+            _trace(raised)
+            return failed(limits.status_of(raised), one_line(raised))
+        if offence is not None:
+            return failed(Status.INCONSISTENT, offence)
+        assert answer is not None
         return answer
 
     def _round(self, request: messages.Time) -> messages.Timed:
@@ -164,6 +233,18 @@ class _Worker:
         spin_s = self._device.spin_s()
         batches = [self._time(request, name, calls) for name, calls in request.batches]
         return messages.Timed(batches=batches, spin_s=spin_s)
+
+    def _looked(self, name: str) -> str | None:
+        """Say what a row did that is mended; end the worker for what is not."""
+        if self._conduct.is_cut_off():
+            self._mark.set(name, "closed the worker's connection to the driver")
+            os._exit(1)
+        offence = self._conduct.look(name)
+        if offence is None and self._block is not None and (changed := self._block.changed_grad_mode()):
+            return changed
+        if offence is not None and not offence.is_mended:
+            raise Spoilt(offence)
+        return None if offence is None else offence.reason
 
     def _time(self, request: messages.Time, name: str, calls: int) -> messages.TimedBatch:
         return self._guarded(
@@ -210,11 +291,8 @@ def _failed_profiling(status: Status, reason: str) -> messages.Profiled:
     return messages.Profiled(status=status, reason=reason)
 
 
-def _status_of(error: BaseException) -> Status:
-    # The CPU allocator raises a plain RuntimeError; its words are its only mark.
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error):
-        return Status.OUT_OF_MEMORY
-    return Status.FAILED
+def _failed_challenge(status: Status, reason: str) -> messages.Challenged:
+    return messages.Challenged(status=status, reason=reason)
 
 
 def _facts(row: Implementation) -> messages.RowFacts:

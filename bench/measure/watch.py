@@ -1,0 +1,100 @@
+"""What the driver sees of a worker from outside: that it is dead, what memory it takes, what it writes.
+
+Looked at while the driver waits for a late answer, and between two answers; never while a round is on its way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from reports.schema import Status
+
+WATCH_S = 0.5
+"""Rounds are shorter as a rule, so nobody wakes beside them."""
+LOG_BYTES = 10 << 20
+_NOTE = b"\n[cut here: workers wrote more than 10 MiB]\n"
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a process ended: its code (negative: a signal), the most memory it held, and whether we killed it."""
+
+    code: int
+    most_bytes: int
+    was_killed: bool
+
+
+def is_dead(pid: int) -> bool:
+    """Say whether a process has ended, though a child of it may still hold its connection open."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def resident_bytes(pid: int, *, with_children: bool = True) -> int:
+    """Add up the resident memory of a process and all that came from it."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *(process.children(recursive=True) if with_children else ())]
+    except psutil.Error:
+        return 0
+    total = 0
+    for one in family:
+        try:
+            total += one.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def oom_kills() -> int | None:
+    """Read how often the system's memory killer struck (Linux 4.13 and later), or None where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+
+
+def judged(ended: Ended, how: str, *, limit_bytes: int | None, kills_before: int | None) -> tuple[Status, str]:
+    """Tell a death for lack of memory from any other.
+
+    Parameters
+    ----------
+    ended, how
+        How the worker ended, and that in words.
+    limit_bytes
+        The resident memory that it might take.
+    kills_before
+        What ``oom_kills`` gave when it was started.
+    """
+    held = f"{how}, having held {ended.most_bytes / _GIB:.2f} GiB"
+    if ended.code == -signal.SIGKILL and not ended.was_killed:
+        kills = oom_kills()
+        if kills is None or kills_before is None or kills > kills_before:
+            return Status.OUT_OF_MEMORY, f"{held}: the system's memory killer ends processes so"
+    if limit_bytes is not None and ended.code < 0 and ended.most_bytes > 0.9 * limit_bytes:
+        return Status.OUT_OF_MEMORY, f"{held} of the {limit_bytes / _GIB:.2f} GiB it may"
+    return Status.CRASHED, how
+
+
+def over(taken_bytes: int, limit_bytes: int) -> str:
+    """Say that a worker took too much."""
+    return f"took {taken_bytes / _GIB:.2f} GiB with its children, where {limit_bytes / _GIB:.2f} GiB are allowed"
+
+
+def cut(log: IO[bytes] | int) -> None:
+    """Keep a log from filling the disk: its beginning, a note, and what is written after it."""
+    if isinstance(log, int) or os.fstat(log.fileno()).st_size <= LOG_BYTES:
+        return
+    os.ftruncate(log.fileno(), LOG_BYTES // 2)
+    os.lseek(log.fileno(), 0, os.SEEK_END)  # one offset with the worker's own, where the file is not appended to
+    os.write(log.fileno(), _NOTE)
