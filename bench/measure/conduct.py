@@ -12,21 +12,23 @@ from reports.schema import Status
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offence:
-    """Whose it is, in one phrase, and whether all is as it was again."""
+    """Whose it is, what it is in one phrase, and whether all is as it was again."""
 
     name: str
     reason: str
     is_mended: bool
+    outweighs: bool = False
+    """An error that was raised beside it is its consequence."""
 
 
 class Spoilt(Exception):  # noqa: N818 - the process is no longer fit for anybody; nothing failed
     """The worker must be replaced: by whose doing, and what it was."""
 
-    def __init__(self, offence: Offence) -> None:
-        super().__init__(offence.reason)
-        self.name = offence.name
-        self.status = Status.INCONSISTENT
-        self.reason = offence.reason
+    def __init__(self, name: str, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+        self.status = status
+        self.reason = reason
 
 
 class Conduct:
@@ -41,7 +43,7 @@ class Conduct:
     def __init__(self, descriptor: int | None = None) -> None:
         self._pid = os.getpid()
         self._descriptor = descriptor
-        self._functions = patches.take()
+        self.keep_functions()
         self._state = state.take()
         self._tasks = Tasks()
 
@@ -50,6 +52,10 @@ class Conduct:
         self.keep_state()
         self._tasks = Tasks()
 
+    def keep_functions(self) -> None:
+        """Take the functions as they are now for the harness's own; before any plugin is imported."""
+        self._functions = patches.take()
+
     def keep_state(self) -> None:
         """Take the state as it is now: the harness itself has changed it."""
         self._state = state.take()
@@ -57,11 +63,12 @@ class Conduct:
     def look(self, name: str) -> Offence | None:
         """Give what ``name`` did, or a thread of another did meanwhile, after mending what can be mended."""
         self._end_if_forked()
-        changed = self._replaced() or self._changed()
+        replaced = self._replaced()
+        changed = replaced or self._changed()
         left = self._tasks.look(name)
         if changed is not None:
             is_mended = state.restore(self._state) and (left is None or left.is_gone)
-            return Offence(name=name, reason=changed, is_mended=is_mended)
+            return Offence(name=name, reason=changed, is_mended=is_mended, outweighs=replaced is not None)
         return None if left is None else Offence(name=left.name, reason=left.what, is_mended=left.is_gone)
 
     def imported(self) -> str | None:

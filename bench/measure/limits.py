@@ -33,6 +33,11 @@ def limit_memory(spare_bytes: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
+def told(spare_bytes: int | None) -> str:
+    """Say what may be taken, after the reason of one that wanted more."""
+    return "" if spare_bytes is None else f" ({spare_bytes / (1 << 30):.2f} GiB may be taken here)"
+
+
 def limit_files() -> None:
     """Let no file that this process writes grow beyond a gibibyte."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

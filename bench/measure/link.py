@@ -52,7 +52,7 @@ class Worker:
         self._mark = mark
         self._is_gone = False
         self._kills_before = watch.oom_kills()
-        self._limit_bytes: int | None = None
+        self._limit: watch.Limit | None = None
 
     @property
     def pid(self) -> int:
@@ -90,18 +90,18 @@ class Worker:
             self._zygote.cut_log()
             if watch.is_dead(self._pid):
                 raise EOFError
-            taken = watch.resident_bytes(self._pid) if self._limit_bytes is not None else 0
-            if self._limit_bytes is not None and taken > self._limit_bytes:
+            if self._limit is not None and (taken := watch.resident_bytes(self._pid)) > self._limit.most_bytes:
                 self.close()
-                raise WorkerLost(self._whose_turn(), Status.OUT_OF_MEMORY, watch.over(taken, self._limit_bytes))
+                raise WorkerLost(self._whose_turn(), Status.OUT_OF_MEMORY, watch.over(taken, self._limit))
             if time.monotonic() >= until:
                 self.close()
                 raise WorkerLost(self._whose_turn(), Status.TIMEOUT, f"no answer in {timeout_s:g} s")
 
     def _limit_memory(self, spare_bytes: int | None) -> None:
+        self._limit = None
         if spare_bytes is not None:
-            spare_bytes += watch.resident_bytes(self._pid, with_children=False)
-        self._limit_bytes = spare_bytes
+            before = watch.resident_bytes(self._pid, with_children=False)
+            self._limit = watch.Limit(before_bytes=before, spare_bytes=spare_bytes)
 
     def _died(self, ended: watch.Ended | None) -> WorkerLost:
         name, note = self._whose_turn(), self._mark.note()
@@ -110,7 +110,7 @@ class Worker:
         how = _describe(ended.code)
         if ended.was_killed or note:
             return WorkerLost(name, Status.CRASHED, note or "closed the worker's connection to the driver and went on")
-        status, reason = watch.judged(ended, how, limit_bytes=self._limit_bytes, kills_before=self._kills_before)
+        status, reason = watch.judged(ended, how, limit=self._limit, kills_before=self._kills_before)
         return WorkerLost(name, status, reason)
 
     def close(self) -> None:

@@ -145,11 +145,11 @@ def take() -> Functions:
 
 
 def _functions_of(where: str, module: Any) -> list[_Place]:
-    names = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == where]
+    names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("__")]
     places = [_place(where, module, tuple(names))]
     for name in names:
         kind = getattr(module, name)
-        if isinstance(kind, type):
+        if isinstance(kind, type) and kind.__module__ == where:
             methods = [method for method, body in vars(kind).items() if isinstance(body, FunctionType)]
             if methods:
                 places.append(_place(f"{where}.{name}", kind, tuple(methods)))

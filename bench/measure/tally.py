@@ -170,7 +170,7 @@ class Tally:
         status = self._status(reference)
         if status == Status.OK:
             return None
-        why = _reason(self._cells(reference), status)["reason"]
+        why = self._reason(reference, status)["reason"]
         return f"no speed-up: {reference} is {status}" + (f" ({why})" if why else "")
 
     def _latency_fields(

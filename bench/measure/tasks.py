@@ -19,13 +19,16 @@ import psutil
 
 _TASKS = Path("/proc/self/task")
 CAN_LOOK = _TASKS.is_dir()
-# GNU OpenMP spins for 300,000 turns after a region, up to 15 ms, before its threads sleep.
-_SETTLE_S = 0.03
-_OBSERVED_S = 0.02
+_LOOK_S = 5e-3
+_QUIET_LOOKS = 3
+_LONGEST_S = 1.0
+_COMPUTING_S = 0.06
+"""Of a processor, after a return. GNU OpenMP spins for 300,000 turns after a region, up to 0.015 s, and sleeps."""
 _AT_WORK_S = 1e-3
-"""Of the processor's time after a return: a thread that was joined needs less to end."""
-_BUSY = 0.5
-_BUSY_S = 0.05
+"""The same for a thread that then ended: one that was joined needs less to end."""
+_SUSPICIOUS = 0.1
+_SUSPICIOUS_S = 0.05
+"""Of others' time: worth a closer look. On one core a thread gets half of it at best."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +42,13 @@ class Left:
 
 @dataclass(kw_only=True, slots=True)
 class _Owned:
-    """A thread that came with a row: how much it had computed when its row last acted, s."""
+    """A thread that came with a row: its processor time when last read, and what it took of others' time, s."""
 
     name: str
     cpu_s: float
-    since_s: float
+    read_s: float
+    taken_s: float = 0.0
+    others_s: float = 0.0
 
 
 class Tasks:
@@ -67,25 +72,14 @@ class Tasks:
     def _settle(self, name: str, new: Collection[int]) -> Left | None:
         """Give new threads the time to end or to sleep, and see which do neither."""
         python = {thread.native_id for thread in threading.enumerate()}
-        at_return = {tid: _cpu_s(tid) for tid in new}
-        last = dict(at_return)
-        until = time.monotonic() + _SETTLE_S
-        while time.monotonic() < until:
-            time.sleep(_AT_WORK_S)
-            last |= {tid: cpu_s for tid in new if (cpu_s := _cpu_s(tid)) is not None}
         for tid in new:
-            worked_s = (last[tid] or 0.0) - (at_return[tid] or 0.0)
-            if _cpu_s(tid) is None and (tid in python or worked_s > _AT_WORK_S):
+            worked = _worked_on(tid)
+            if worked.is_gone and (tid in python or worked.cpu_s > _AT_WORK_S):
                 return Left(name=name, what="left a thread at work after its call had returned", is_gone=True)
-        before = {tid: cpu_s for tid in new if (cpu_s := _cpu_s(tid)) is not None}
-        began = time.monotonic()
-        time.sleep(_OBSERVED_S)
-        observed_s = time.monotonic() - began
-        for tid, cpu_s in before.items():
-            after_s = _cpu_s(tid)
-            if after_s is not None and after_s - cpu_s > _BUSY * observed_s:
+            if worked.cpu_s > _COMPUTING_S:
                 return Left(name=name, what="left a thread computing after its call had returned", is_gone=False)
-            self._owned[tid] = _Owned(name=name, cpu_s=after_s or cpu_s, since_s=time.monotonic())
+            if not worked.is_gone:
+                self._owned[tid] = _Owned(name=name, cpu_s=_cpu_s(tid) or 0.0, read_s=time.monotonic())
         return None
 
     def _at_work_for_another(self, name: str) -> Left | None:
@@ -94,11 +88,48 @@ class Tasks:
             cpu_s, now_s = _cpu_s(tid), time.monotonic()
             if cpu_s is None:
                 del self._owned[tid]
-            elif owned.name == name:
-                owned.cpu_s, owned.since_s = cpu_s, now_s
-            elif cpu_s - owned.cpu_s > max(_BUSY_S, _BUSY * (now_s - owned.since_s)):
-                return Left(name=owned.name, what="left a thread computing in other rows' time", is_gone=False)
+                continue
+            if owned.name != name:
+                owned.taken_s += cpu_s - owned.cpu_s
+                owned.others_s += now_s - owned.read_s
+            owned.cpu_s, owned.read_s = cpu_s, now_s
+            if owned.taken_s > max(_SUSPICIOUS_S, _SUSPICIOUS * owned.others_s):
+                if _worked_on(tid).cpu_s > _COMPUTING_S:
+                    return Left(name=owned.name, what="left a thread computing in other rows' time", is_gone=False)
+                owned.taken_s = owned.others_s = 0.0  # it spins for a while, and sleeps
         return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Worked:
+    """How much a thread computed from now on until it slept or ended, s, and whether it ended."""
+
+    cpu_s: float
+    is_gone: bool
+
+
+def _worked_on(tid: int) -> _Worked:
+    """Wait for a thread to sleep, to end, or to have computed for longer than any pool spins."""
+    first_s = last_s = _cpu_s(tid)
+    quiet, until = 0, time.monotonic() + _LONGEST_S
+    while last_s is not None and quiet < _QUIET_LOOKS and time.monotonic() < until:
+        assert first_s is not None
+        if last_s - first_s > _COMPUTING_S:
+            break
+        time.sleep(_LOOK_S)
+        now_s = _cpu_s(tid)
+        if now_s is None:
+            return _Worked(cpu_s=last_s - first_s, is_gone=True)
+        quiet = quiet + 1 if now_s == last_s and not _is_running(tid) else 0
+        last_s = now_s
+    return _Worked(cpu_s=(last_s or 0.0) - (first_s or 0.0), is_gone=last_s is None)
+
+
+def _is_running(tid: int) -> bool:
+    try:
+        return (_TASKS / str(tid) / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"R"
+    except (OSError, IndexError):
+        return False
 
 
 def _threads() -> frozenset[int]:

@@ -19,7 +19,21 @@ WATCH_S = 0.5
 """Rounds are shorter as a rule, so nobody wakes beside them."""
 LOG_BYTES = 10 << 20
 _NOTE = b"\n[cut here: workers wrote more than 10 MiB]\n"
-_GIB = 1 << 30
+_NEAR = 0.8
+"""Of what it may take, resident: the last request that was refused, and the heap's own reserve, are not in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """The resident memory of a worker when a block was opened, and what it may take beyond."""
+
+    before_bytes: int
+    spare_bytes: int
+
+    @property
+    def most_bytes(self) -> int:
+        """What it may hold."""
+        return self.before_bytes + self.spare_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,31 +78,35 @@ def oom_kills() -> int | None:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
-def judged(ended: Ended, how: str, *, limit_bytes: int | None, kills_before: int | None) -> tuple[Status, str]:
+def judged(ended: Ended, how: str, *, limit: Limit | None, kills_before: int | None) -> tuple[Status, str]:
     """Tell a death for lack of memory from any other.
 
     Parameters
     ----------
     ended, how
         How the worker ended, and that in words.
-    limit_bytes
-        The resident memory that it might take.
+    limit
+        The memory that it might take, if there was a limit.
     kills_before
         What ``oom_kills`` gave when it was started.
     """
-    held = f"{how}, having held {ended.most_bytes / _GIB:.2f} GiB"
+    held = f"{how}, having held {_gib(ended.most_bytes)}"
     if ended.code == -signal.SIGKILL and not ended.was_killed:
         kills = oom_kills()
         if kills is None or kills_before is None or kills > kills_before:
             return Status.OUT_OF_MEMORY, f"{held}: the system's memory killer ends processes so"
-    if limit_bytes is not None and ended.code < 0 and ended.most_bytes > 0.9 * limit_bytes:
-        return Status.OUT_OF_MEMORY, f"{held} of the {limit_bytes / _GIB:.2f} GiB it may"
+    if limit is not None and ended.code < 0 and ended.most_bytes > limit.before_bytes + _NEAR * limit.spare_bytes:
+        return Status.OUT_OF_MEMORY, f"{held} of the {_gib(limit.most_bytes)} that it may"
     return Status.CRASHED, how
 
 
-def over(taken_bytes: int, limit_bytes: int) -> str:
+def over(taken_bytes: int, limit: Limit) -> str:
     """Say that a worker took too much."""
-    return f"took {taken_bytes / _GIB:.2f} GiB with its children, where {limit_bytes / _GIB:.2f} GiB are allowed"
+    return f"took {_gib(taken_bytes)} with its children, where {_gib(limit.most_bytes)} are allowed"
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 30):.2f} GiB"
 
 
 def cut(log: IO[bytes] | int) -> None:

@@ -19,7 +19,7 @@ from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
 from bench.measure import limits, messages
 from bench.measure.call import Gradient, Kernel
-from bench.measure.conduct import Conduct, Spoilt
+from bench.measure.conduct import Conduct, Offence, Spoilt
 from bench.measure.mark import Mark
 from bench.measure.opened import OpenedBlock
 from bench.measure.ranges import close_visit, open_visit, phase
@@ -82,6 +82,7 @@ class _Worker:
         self._device: Device | None = None
         self._block: OpenedBlock | None = None
         self._visit: object = None
+        self._allowance = ""
         limits.limit_files()
         conduct.keep_state()
         os.register_at_fork(after_in_child=_Generations())
@@ -126,6 +127,7 @@ class _Worker:
             self._device = device_named(request.device)
         except RuntimeError as error:
             problem = one_line(error)
+        self._conduct.keep_functions()
         self._rows = self._imported(request)
         try:
             if self._device is not None:
@@ -168,6 +170,7 @@ class _Worker:
     def _open(self, request: messages.Open) -> messages.Opened:
         assert self._device is not None
         limits.limit_memory(request.memory_bytes)
+        self._allowance = limits.told(request.memory_bytes)
         self._conduct.keep_state()
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)
@@ -187,7 +190,7 @@ class _Worker:
                 if row.untimed is not None and (reason := row.untimed(problem)) is not None:
                     untimed[name] = reason
             if (offence := self._looked(name)) is not None:
-                refused[name] = messages.Refused(status=Status.INCONSISTENT, reason=offence)
+                refused[name] = messages.Refused(status=Status.INCONSISTENT, reason=offence.reason)
                 kernels.pop(name, None)
         self._mark.set(messages.YARDSTICK if request.yardstick else "")
         self._block = OpenedBlock(
@@ -212,19 +215,25 @@ class _Worker:
         """Let one implementation act under its own name; what it raises and what it does is its own failure."""
         assert self._block is not None
         self._mark.set(name)
-        answer = raised = None
+        answer = failure = None
         try:
             answer = act(self._block)
         except BaseException as error:  # KeyboardInterrupt too: no more than what a row raised
-            raised = error
+            # The error itself must go at once: it holds the row's frames, and what lies in them.
+            failure = (limits.status_of(error), one_line(error))
+            _trace(error)
         # At once, under its own name: the next one to be called would be slowed, and blamed.
         offence = self._looked(name)
+        changed = self._block.changed_grad_mode()
+        if failure is not None and not (offence and offence.outweighs):
+            if failure[0] == Status.OUT_OF_MEMORY:
+                # Whatever it has kept, and a heap that was full, are no one else's matter.
+                raise Spoilt(name, failure[0], f"{failure[1]}{self._allowance}")
+            self._mark.set("")
+            return failed(*failure)
         self._mark.set("")
-        if raised is not None:
-            _trace(raised)
-            return failed(limits.status_of(raised), one_line(raised))
-        if offence is not None:
-            return failed(Status.INCONSISTENT, offence)
+        if (reason := offence.reason if offence else changed) is not None:
+            return failed(Status.INCONSISTENT, reason)
         assert answer is not None
         return answer
 
@@ -234,17 +243,15 @@ class _Worker:
         batches = [self._time(request, name, calls) for name, calls in request.batches]
         return messages.Timed(batches=batches, spin_s=spin_s)
 
-    def _looked(self, name: str) -> str | None:
-        """Say what a row did that is mended; end the worker for what is not."""
+    def _looked(self, name: str) -> Offence | None:
+        """Give what a row did that is mended; end the worker for what is not."""
         if self._conduct.is_cut_off():
             self._mark.set(name, "closed the worker's connection to the driver")
             os._exit(1)
         offence = self._conduct.look(name)
-        if offence is None and self._block is not None and (changed := self._block.changed_grad_mode()):
-            return changed
         if offence is not None and not offence.is_mended:
-            raise Spoilt(offence)
-        return None if offence is None else offence.reason
+            raise Spoilt(offence.name, Status.INCONSISTENT, offence.reason)
+        return offence
 
     def _time(self, request: messages.Time, name: str, calls: int) -> messages.TimedBatch:
         return self._guarded(

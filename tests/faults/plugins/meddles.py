@@ -1,0 +1,16 @@
+"""A plugin whose import replaces a function of torch, and changes the default dtype."""
+
+import torch
+import torch.nn.functional as F
+
+from kernels import register
+
+_original = F.group_norm
+F.group_norm = lambda *args: _original(*args)
+torch.set_default_dtype(torch.float64)
+
+
+@register("meddles", devices=("cpu",))
+def meddles(x, num_groups, weight, bias, eps):
+    """Replaces torch's group_norm while it is imported."""
+    return _original(x, num_groups, weight, bias, eps)
