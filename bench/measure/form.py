@@ -59,7 +59,7 @@ def poison(output: object) -> None:
 def layout_of(output: object, asked: str) -> str | None:
     """Name an output's memory format; of those that hold, the one asked for."""
     first = next(iter(tensors(output)), None)
-    if first is None or first.dim() != 4:
+    if first is None or first.layout != torch.strided or first.dim() != 4:
         return None
     has = {
         "contiguous": first.is_contiguous(),

@@ -90,7 +90,7 @@ class Worker:
             self._zygote.cut_log()
             if watch.is_dead(self._pid):
                 raise EOFError
-            if self._limit is not None and (taken := watch.resident_bytes(self._pid)) > self._limit.most_bytes:
+            if self._limit is not None and (taken := watch.family_bytes(self._pid)) > self._limit.most_bytes:
                 self.close()
                 raise WorkerLost(self._whose_turn(), Status.OUT_OF_MEMORY, watch.over(taken, self._limit))
             if time.monotonic() >= until:
@@ -100,7 +100,7 @@ class Worker:
     def _limit_memory(self, spare_bytes: int | None) -> None:
         self._limit = None
         if spare_bytes is not None:
-            before = watch.resident_bytes(self._pid, with_children=False)
+            before = watch.resident_bytes(self._pid)
             self._limit = watch.Limit(before_bytes=before, spare_bytes=spare_bytes)
 
     def _died(self, ended: watch.Ended | None) -> WorkerLost:

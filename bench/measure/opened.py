@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bench.devices.base import Batch, Call, Device
-from bench.measure import form
+from bench.measure import form, tasks
 from bench.measure.call import Gradient, Kernel, bind, cloning, copying, saved_bytes
 from bench.measure.compiles import Compiles, told
 from bench.measure.error import Errors, judge
@@ -82,7 +82,9 @@ class OpenedBlock:
         self._call_s: dict[str, float] = {}
         self._reference_output: Any = None
         self._is_scribbled = False
+        self._scribblers: set[str] = set()
         self._compiles = Compiles()
+        self._threads = tasks.threads()
         self._challenge = Challenge(device, problem, self._variants, cold=cold, rng=placement)
 
     @contextmanager
@@ -151,6 +153,8 @@ class OpenedBlock:
         return verdict
 
     def _still_changes(self, output: object, early: Sequence[Tensor]) -> bool:
+        if tasks.CAN_LOOK and tasks.threads() <= self._threads:
+            return False  # nobody is there who could write
         time.sleep(_FINISHING_S)
         pairs = zip(form.tensors(output), early, strict=True)
         return not all(bits_equal(tensor.detach().clone(), copy) for tensor, copy in pairs)
@@ -216,7 +220,7 @@ class OpenedBlock:
         with self._grad_mode():
             batch, output, repeats = self._undisturbed(call, calls, warms=self._call_s.get(name, 0.0) < _SLOW_CALL_S)
             unsteady = told(compiled, self._compiles.count()) if name in self._kernels else None
-            wrong = self._wrong_while_timed(variant, output) if verify and name in self._kernels else None
+            wrong = self._wrong_while_timed(name, variant, output) if verify and name in self._kernels else None
             self._poison(output)
         return TimedBatch(
             name=name,
@@ -244,9 +248,10 @@ class OpenedBlock:
             repeats += 1
             time.sleep(_PAUSE_S)
 
-    def _wrong_while_timed(self, variant: int, output: object) -> str | None:
+    def _wrong_while_timed(self, name: str, variant: int, output: object) -> str | None:
         verdict = self._held(variant, output)
         if changed := self._changed_inputs():
+            self._scribblers.add(name)
             return changed
         return f"right when checked, wrong while timed: {verdict.reason}" if verdict.reason else None
 
@@ -291,17 +296,28 @@ class OpenedBlock:
 
     def close(self) -> dict[str, str]:
         """Look whether the inputs are as they were; if not, find who changes them."""
-        if self._changed_inputs() is None and not self._is_scribbled:
-            return {}
-        culprits = {name: wrong for name in self._calls if name in self._kernels and (wrong := self._changed_by(name))}
-        return culprits or dict.fromkeys(self._kernels, "inputs changed while timed; by which one was not found")
+        found = {name: wrong for name in self.suspects() if (wrong := self.changed_by(name))}
+        return found or self.unexplained()
 
-    def _changed_by(self, name: str) -> str | None:
+    def suspects(self, fallen: Collection[str] = ()) -> list[str]:
+        """List who was timed and has not fallen out, if the inputs were changed by somebody."""
+        if self._changed_inputs() is None and not self._is_scribbled:
+            return []
+        self._is_scribbled = True
+        return [name for name in self._call_s if name in self._kernels and name not in fallen]
+
+    def changed_by(self, name: str) -> str | None:
         """Call an implementation on both variants and see whether it changes them."""
         with self._grad_mode(), suppress(Exception):  # what it raises is not asked here, what it leaves behind is
             for call in self._calls[name]:
                 call()
         return self._changed_inputs()
+
+    def unexplained(self) -> dict[str, str]:
+        """Name everybody, where inputs were changed and nobody is known to do it."""
+        if not self._is_scribbled or self._scribblers:
+            return {}
+        return dict.fromkeys(self._kernels, "inputs changed while timed; by which one was not found")
 
 
 def _finite(value: float) -> float | None:

@@ -55,14 +55,14 @@ class Tasks:
     """The threads of this process that are nobody's, and those that came with a row."""
 
     def __init__(self) -> None:
-        self._known = _threads()
+        self._known = threads()
         self._owned: dict[int, _Owned] = {}
 
     def look(self, name: str) -> Left | None:
         """Look after an act of ``name``: about 15 microseconds when nothing is new."""
         if (left := children()) is not None:
             return _end_children(name, left)
-        now = _threads()
+        now = threads()
         new = now - self._known
         self._known = now
         if new and (found := self._settle(name, new)) is not None:
@@ -132,7 +132,7 @@ def _is_running(tid: int) -> bool:
         return False
 
 
-def _threads() -> frozenset[int]:
+def threads() -> frozenset[int]:
     return frozenset([int(tid) for tid in os.listdir(_TASKS)]) if CAN_LOOK else frozenset()
 
 

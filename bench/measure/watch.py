@@ -32,8 +32,8 @@ class Limit:
 
     @property
     def most_bytes(self) -> int:
-        """What it may hold."""
-        return self.before_bytes + self.spare_bytes
+        """What it may hold: an eighth more than its own limit lets it ask for, so that it hears of that one first."""
+        return self.before_bytes + self.spare_bytes + self.spare_bytes // 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,20 +53,28 @@ def is_dead(pid: int) -> bool:
         return False
 
 
-def resident_bytes(pid: int, *, with_children: bool = True) -> int:
-    """Add up the resident memory of a process and all that came from it."""
+def resident_bytes(pid: int) -> int:
+    """Read the resident memory of a process."""
     try:
-        process = psutil.Process(pid)
-        family = [process, *(process.children(recursive=True) if with_children else ())]
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
-    total = 0
-    for one in family:
-        try:
-            total += one.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
+
+
+def family_bytes(pid: int) -> int:
+    """Add to a process's resident memory that of all it has started, pages they share in parts."""
+    try:
+        offspring = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return 0
+    return resident_bytes(pid) + sum(map(_proportional_bytes, offspring))
+
+
+def _proportional_bytes(process: psutil.Process) -> int:
+    try:
+        return int(getattr(process.memory_full_info(), "pss", 0))
+    except psutil.Error:
+        return 0
 
 
 def oom_kills() -> int | None:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
@@ -83,6 +84,7 @@ class _Worker:
         self._block: OpenedBlock | None = None
         self._visit: object = None
         self._allowance = ""
+        self._fallen: set[str] = set()
         limits.limit_files()
         conduct.keep_state()
         os.register_at_fork(after_in_child=_Generations())
@@ -174,6 +176,7 @@ class _Worker:
         self._conduct.keep_state()
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)
+        self._fallen.clear()
         refused, untimed = {}, {}
         kernels: dict[str, Kernel | Gradient] = {}
         for name in request.names:
@@ -225,6 +228,8 @@ class _Worker:
         # At once, under its own name: the next one to be called would be slowed, and blamed.
         offence = self._looked(name)
         changed = self._block.changed_grad_mode()
+        if failure or offence or changed or getattr(answer, "status", None) not in {None, Status.OK}:
+            self._fallen.add(name)
         if failure is not None and not (offence and offence.outweighs):
             if failure[0] == Status.OUT_OF_MEMORY:
                 # Whatever it has kept, and a heap that was full, are no one else's matter.
@@ -272,7 +277,11 @@ class _Worker:
 
     def _close(self) -> messages.Closed:
         assert self._block is not None
-        inconsistent = self._block.close()
+        inconsistent = {}
+        for name in self._block.suspects(self._fallen):
+            if changed := self._guarded(name, partial(_changes, name=name), _as_told):
+                inconsistent[name] = changed
+        inconsistent = inconsistent or self._block.unexplained()
         self._block = None
         close_visit(self._visit)
         return messages.Closed(inconsistent=inconsistent)
@@ -300,6 +309,14 @@ def _failed_profiling(status: Status, reason: str) -> messages.Profiled:
 
 def _failed_challenge(status: Status, reason: str) -> messages.Challenged:
     return messages.Challenged(status=status, reason=reason)
+
+
+def _changes(block: OpenedBlock, *, name: str) -> str:
+    return block.changed_by(name) or ""
+
+
+def _as_told(_status: Status, reason: str) -> str:
+    return reason
 
 
 def _facts(row: Implementation) -> messages.RowFacts:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import sys
+
 import torch.nn.functional as F
 
 from kernels import register

@@ -75,7 +75,9 @@ class Lazy(torch.Tensor):
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
         args = [one.compute() if isinstance(one, Lazy) and hasattr(one, "compute") else one for one in args]
-        return function(*[one.as_subclass(torch.Tensor) if isinstance(one, Lazy) else one for one in args], **kwargs or {})
+        return function(
+            *[one.as_subclass(torch.Tensor) if isinstance(one, Lazy) else one for one in args], **kwargs or {}
+        )
 
 
 @register("lazy", devices=("cpu",))

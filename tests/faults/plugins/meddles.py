@@ -6,7 +6,13 @@ import torch.nn.functional as F
 from kernels import register
 
 _original = F.group_norm
-F.group_norm = lambda *args: _original(*args)
+
+
+def _slower(*args):
+    return _original(*args)
+
+
+F.group_norm = _slower
 torch.set_default_dtype(torch.float64)
 
 

@@ -1,7 +1,7 @@
 """Rows that change what everybody in their process shares, and answer rightly."""
 
-import builtins
 import gc
+import io
 import os
 import signal
 import sys
@@ -55,7 +55,7 @@ _row("inference-mode", "Enters inference mode and stays in it.", lambda: _enter(
 _row("autocast", "Turns autocast on.", lambda: torch.set_autocast_enabled("cpu", True))
 _row("precision", "Lowers the matmul precision.", lambda: torch.set_float32_matmul_precision("medium"))
 _row("denormals", "Flushes denormal numbers to zero.", lambda: torch.set_flush_denormal(True))
-_row("stdout", "Replaces sys.stdout.", lambda: setattr(sys, "stdout", builtins.open(os.devnull, "w")))
+_row("stdout", "Replaces sys.stdout.", lambda: setattr(sys, "stdout", io.StringIO()))
 _row("stdout-closed", "Closes descriptor 1.", lambda: os.close(1))
 _row("directory", "Changes the working directory.", lambda: os.chdir("/"))
 _row("environment", "Sets OMP_NUM_THREADS.", lambda: os.environ.update(OMP_NUM_THREADS="3"))
