@@ -138,6 +138,7 @@ class LocalExecutor:
             self._worker.close()
             self._worker = None
         if self._zygote is None or not self._zygote.is_alive:
+            self._end_zygote()
             environment = worker_environment(self._device, self._threads)
             self._zygote = Zygote(environment) if self._log is None else Zygote(environment, self._log)
         self._worker = self._zygote.worker()

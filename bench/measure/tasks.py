@@ -133,6 +133,7 @@ def _is_running(tid: int) -> bool:
 
 
 def threads() -> frozenset[int]:
+    """List this process's threads by the system's numbers; none where it does not tell."""
     return frozenset([int(tid) for tid in os.listdir(_TASKS)]) if CAN_LOOK else frozenset()
 
 

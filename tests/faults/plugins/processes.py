@@ -52,13 +52,8 @@ def starts_a_program(x, num_groups, weight, bias, eps):
 @register("daemonises", devices=("cpu",))
 def daemonises(x, num_groups, weight, bias, eps):
     """Leaves a daemon: a child's child in a session of its own."""
-    child = ctypes.CDLL(None).fork()
-    if child == 0:
-        os.setsid()
-        if ctypes.CDLL(None).fork() == 0:
-            _stay()
-        os._exit(0)
-    os.waitpid(child, 0)
+    script = "setsid sleep 600 >/dev/null 2>&1 & echo $!"
+    _note(int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout))
     return _right(x, num_groups, weight, bias, eps)
 
 
