@@ -62,9 +62,9 @@ class Tasks:
         """Look after an act of ``name``: about 15 microseconds when nothing is new."""
         if (left := children()) is not None:
             return _end_children(name, left)
-        now = threads()
-        new = now - self._known
-        self._known = now
+        new = threads() - self._known
+        # None is ever forgotten: while threads end, the system's list may leave out one that lives.
+        self._known |= new
         if new and (found := self._settle(name, new)) is not None:
             return found
         return self._at_work_for_another(name) if self._owned else None
@@ -72,15 +72,16 @@ class Tasks:
     def _settle(self, name: str, new: Collection[int]) -> Left | None:
         """Give new threads the time to end or to sleep, and see which do neither."""
         python = {thread.native_id for thread in threading.enumerate()}
-        for tid in new:
+        found = None
+        for tid in new:  # each to its end: none may be seen again in the next row's time
             worked = _worked_on(tid)
             if worked.is_gone and (tid in python or worked.cpu_s > _AT_WORK_S):
-                return Left(name=name, what="left a thread at work after its call had returned", is_gone=True)
-            if worked.cpu_s > _COMPUTING_S:
+                found = Left(name=name, what="left a thread at work after its call had returned", is_gone=True)
+            elif worked.cpu_s > _COMPUTING_S:
                 return Left(name=name, what="left a thread computing after its call had returned", is_gone=False)
-            if not worked.is_gone:
+            elif not worked.is_gone:
                 self._owned[tid] = _Owned(name=name, cpu_s=_cpu_s(tid) or 0.0, read_s=time.monotonic())
-        return None
+        return found
 
     def _at_work_for_another(self, name: str) -> Left | None:
         """Find a thread that computes in other rows' time, which slows them."""

@@ -1,6 +1,5 @@
-"""Real workers, real deaths."""
+"""Real workers: fresh ones, lost ones, and what their table tells. The faults themselves: tests/faults."""
 
-import random
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,12 @@ import torch
 
 from bench.errors import UsageError
 from bench.events import Listener
+from bench.executors import local
 from bench.executors.local import BUILTIN_ROWS, LocalExecutor
+from bench.measure.link import WorkerLost
 from bench.measure.visit import Visit
 from bench.plan.problem import Problem
+from reports.schema import Status
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 NATIVE = ("native",)
@@ -50,64 +52,29 @@ def visit(executor, **changes):
     return executor.visit(replace(PLAN, **changes))
 
 
-@pytest.fixture(scope="module")
-def all_at_once(executor, rows):
-    """One visit of a block that holds every faulty row."""
-    names = [name for name, row in rows.items() if row.origin == "plugin"]
-    random.Random(3).shuffle(names)
-    return visit(executor, names=(*NATIVE, *names))
-
-
-@pytest.mark.parametrize(
-    ("name", "status", "reason"),
-    [
-        ("native", "ok", None),
-        ("right", "ok", None),
-        ("chatty", "ok", None),
-        ("twice", "ok", None),
-        ("untimed", "ok", "interpreted"),
-        ("segfaults", "crashed", "SIGSEGV (segmentation fault)"),
-        ("aborts", "crashed", "SIGABRT (aborted)"),
-        ("exits", "crashed", "exited with status 3"),
-        ("hangs", "timeout", "no answer in 2 s"),
-        ("leaves", "failed", "SystemExit: 0"),
-        ("raises", "failed", "RuntimeError: no kernel image"),
-        ("raises-later", "failed", "RuntimeError: enough"),
-        ("wrong", "incorrect", None),
-        ("wrong-shape", "incorrect", "returned shape (1, 1, 9, 7) where (2, 8, 9, 7) was expected"),
-        ("wrong-dtype", "incorrect", "returned torch.float64 where torch.float32 was expected"),
-        ("nan", "incorrect", "1 of 1,008 values are not finite where the oracle's are, or the reverse"),
-        ("in-place", "inconsistent", "changed its inputs"),
-        ("scribbles", "inconsistent", "changed its inputs"),
-        ("scribbles-later", "inconsistent", "changed its inputs"),
-        ("remembers", "inconsistent", None),
-        ("rethreads", "inconsistent", "changed the default dtype, which is everybody's"),
-        ("rethreads-later", "inconsistent", "changed the default dtype, which is everybody's"),
-        ("greedy", "out_of_memory", None),
-        ("choosy", "unsupported", "G is even"),
-        ("absent", "unavailable", "no such chip"),
-    ],
-)
-def test_each_row_pays_for_its_own_fault_alone(all_at_once, name, status, reason):
-    cell = all_at_once.cells[name]
-    assert cell.status == status
-    assert reason is None or cell.reason == reason
-
-
-def test_only_what_is_right_and_timed_has_batches(all_at_once):
-    assert set(all_at_once.series) == {"native", "right", "chatty", "twice", "@twin", "@copy", "@clone"}
-
-
-def test_no_two_names_share_a_place_in_a_round(all_at_once):
-    rounds = list(zip(*(series.positions for series in all_at_once.series.values()), strict=True))
-    assert len(rounds) >= 5
-    assert all(len(set(places)) == 7 for places in rounds)
-
-
 def test_a_reference_that_dies_leaves_the_others_measured(executor, rows):
     made = visit(executor, names=("segfaults", "right"), reference="segfaults", timeout_s=5.0)
     assert {name: cell.status for name, cell in made.cells.items()} == {"segfaults": "crashed", "right": "ok"}
     assert "@twin" not in made.series
+
+
+def test_where_native_dies_as_the_yardstick_the_block_does_without_it(executor, rows, monkeypatch):
+    """Its death when a block is opened costs nobody's cell, and is not met again in the next pass."""
+    made = []
+
+    def dying(plan, worker, listener):
+        made.append(plan.yardstick)
+        if plan.yardstick:
+            raise WorkerLost("@native", Status.CRASHED, "SIGSEGV (segmentation fault)")
+        return whole(plan, worker, listener)
+
+    whole = local.visit
+    monkeypatch.setattr(local, "visit", dying)
+    problem = Problem(N=3, C=8, H=2, W=2, G=4)
+    for _ in range(2):
+        cells = visit(executor, names=(*NATIVE, "right"), problem=problem, timeout_s=30.0).cells
+        assert {name: cell.status for name, cell in cells.items()} == {"native": "ok", "right": "ok"}
+    assert made == [True, False, False]
 
 
 def test_cold_calls_are_timed_one_by_one(executor, rows):

@@ -1,12 +1,12 @@
 """What was compiled between two counts."""
 
+import _ctypes
 import ctypes
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import _ctypes
 import pytest
 
 from bench.measure.compiles import Compiled, Compiles, told

@@ -14,18 +14,18 @@ LIMIT = Limit(before_bytes=GIB, spare_bytes=4 * GIB)
 
 
 @pytest.mark.parametrize(
-    ("code", "held", "kills", "status", "reason"),
+    ("code", "held", "kills", "told"),
     [
-        (-signal.SIGSEGV, 2 * GIB, (3, 3), "crashed", "how"),
-        (-signal.SIGABRT, 5 * GIB, (3, 3), "out_of_memory", "how, having held 5.00 GiB of the 5.50 GiB that it may"),
-        (-signal.SIGKILL, GIB, (3, 3), "crashed", "how"),
-        (-signal.SIGKILL, GIB, (3, 4), "out_of_memory", "having held 1.00 GiB: the system's memory killer"),
-        (-signal.SIGKILL, GIB, (None, None), "out_of_memory", "the system's memory killer ends processes so"),
-        (3, 5 * GIB, (3, 3), "crashed", "how"),
+        (-signal.SIGSEGV, 2 * GIB, (3, 3), ("crashed", "how")),
+        (-signal.SIGABRT, 5 * GIB, (3, 3), ("out_of_memory", "how, having held 5.00 GiB of the 5.50 GiB that it may")),
+        (-signal.SIGKILL, GIB, (3, 3), ("crashed", "how")),
+        (-signal.SIGKILL, GIB, (3, 4), ("out_of_memory", "having held 1.00 GiB: the system's memory killer")),
+        (-signal.SIGKILL, GIB, (None, None), ("out_of_memory", "the system's memory killer ends processes so")),
+        (3, 5 * GIB, (3, 3), ("crashed", "how")),
     ],
 )
-def test_a_death_is_a_lack_of_memory_only_on_evidence(monkeypatch, code, held, kills, status, reason):
-    before, after = kills
+def test_a_death_is_a_lack_of_memory_only_on_evidence(monkeypatch, code, held, kills, told):
+    (before, after), (status, reason) = kills, told
     monkeypatch.setattr(watch, "oom_kills", lambda: after)
     ended = Ended(code=code, most_bytes=held, was_killed=False)
     found, why = judged(ended, "how", limit=LIMIT, kills_before=before)
