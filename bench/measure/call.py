@@ -49,9 +49,8 @@ def bind(kernel: Kernel | Gradient, problem: Problem, inputs: Inputs) -> Call:
         return partial(
             kernel, inputs.x, problem.G, inputs.weight, inputs.bias, problem.eps, **_options(kernel, problem)
         )
-    leaves = [
-        tensor.detach().requires_grad_() for tensor in (inputs.x, inputs.weight, inputs.bias) if tensor is not None
-    ]
+    # Of .data, not of detach(): a version counter of their own, so that no row's write voids another one's graph.
+    leaves = [tensor.data.requires_grad_() for tensor in (inputs.x, inputs.weight, inputs.bias) if tensor is not None]
     weight, bias = leaves[1:] if problem.affine else (None, None)
     forward = partial(kernel, leaves[0], problem.G, weight, bias, problem.eps, **_options(kernel, problem))
     if problem.direction == "training_forward":

@@ -78,7 +78,11 @@ class Conduct:
         return replaced
 
     def _changed(self) -> str | None:
-        return state.changes(self._state, state.take())
+        now = state.take()
+        changed = state.changes(self._state, now)
+        if changed is None and now != self._state:
+            state.restore(self._state)  # by a compiler: no fault, and not to stay
+        return changed
 
     def _replaced(self) -> str | None:
         names = self._functions.replaced()

@@ -100,6 +100,14 @@ def _scaling(variant: Variant, factor: float) -> Change:
     return Change(apply=apply, expected=lambda: tuple(one * factor for one in variant.expected))
 
 
+def _put_back(variant: Variant) -> None:
+    """Put back what the changes touch."""
+    if variant.given.dy is not None and variant.pristine.dy is not None:
+        variant.given.dy.copy_(variant.pristine.dy)
+    else:
+        variant.given.x.copy_(variant.pristine.x)
+
+
 class Challenge:
     """Asks one row after another, the reference first.
 
@@ -143,7 +151,7 @@ class Challenge:
             return f"answers repeated inputs from memory: {again.ratio:.3g} times slower on contents never seen"
         finally:
             with torch.no_grad():
-                self._variants[0].given.restore(self._variants[0].pristine)
+                _put_back(self._variants[0])
 
     def _pace(self, calls: Sequence[Call], call_s: float) -> Pace | str | None:
         unseen, seen = [], []

@@ -57,6 +57,8 @@ class _Fact:
     name: str
     read: Callable[[], Any]
     write: Callable[[Any], object] | None = None
+    is_blamed: bool = True
+    """False for what compilers leave behind: put back, and no fault."""
 
 
 def _environment() -> tuple[bytes | None, ...]:
@@ -190,7 +192,9 @@ _FACTS: tuple[_Fact, ...] = (
         read=lambda: tuple([signal.getitimer(timer)[0] > 0 for timer in _TIMERS]),
         write=_stop_timers,
     ),
-    _Fact(name="the recursion limit", read=sys.getrecursionlimit, write=sys.setrecursionlimit),
+    _Fact(
+        name="the recursion limit", read=sys.getrecursionlimit, write=sys.setrecursionlimit, is_blamed=False
+    ),  # dynamo raises it
     _Fact(name="the threads' switch interval", read=sys.getswitchinterval, write=sys.setswitchinterval),
     _Fact(name="the garbage collector", read=gc.isenabled, write=lambda is_on: gc.enable() if is_on else gc.disable()),
     _Fact(name="the trace function", read=sys.gettrace, write=sys.settrace),
@@ -234,7 +238,9 @@ def changes(before: State, now: State) -> str | None:
     if before.values == now.values:
         return None
     pairs = zip(_FACTS, before.values, now.values, strict=True)
-    names = [fact.name for fact, was, is_ in pairs if was != is_]
+    names = [fact.name for fact, was, is_ in pairs if was != is_ and fact.is_blamed]
+    if not names:
+        return None
     return f"changed {' and '.join(names)}, which {'is' if len(names) == 1 else 'are'} everybody's"
 
 
@@ -246,4 +252,4 @@ def restore(before: State) -> bool:
                 fact.write(was)
             except (OSError, RuntimeError, ValueError):  # as a lower priority, which only root raises again
                 return False
-    return changes(before, take()) is None
+    return before == take()

@@ -13,7 +13,7 @@ UNSEEN = "wrong for contents it had never seen, at an address it had: …"
 FAMILIES = {
     "good": (
         "No fault",
-        [(name, "ok", None) for name in ("right", "twice", "seeds", "joins", "pools", "reuses")],
+        [(name, "ok", None) for name in ("right", "twice", "seeds", "recursion", "joins", "pools", "reuses")],
     ),
     "noise": ("Output", [(name, "ok", None) for name in ("chatty", "garbage", "floods")]),
     "deaths": (
@@ -95,7 +95,6 @@ FAMILIES = {
                 ("handler", "a signal's handler"),
                 ("blocks", "the blocked signals"),
                 ("alarm", "a running timer"),
-                ("recursion", "the recursion limit"),
                 ("collector", "the garbage collector"),
                 ("cores", "the cores it may use"),
                 ("nice", "the scheduling"),

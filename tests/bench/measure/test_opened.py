@@ -176,3 +176,20 @@ def test_native_has_no_answer_for_groups_of_one_element_with_one_sample():
     problem = Problem(N=1, C=4, H=1, W=1, G=4)
     variant = opened.make_variant(problem, 0, random.Random(0))
     assert variant.expected[0].shape == (1, 4, 1, 1)
+
+
+def test_a_write_into_the_inputs_voids_no_other_rows_graph():
+    """A version counter shared by all rows once made native's backward fail after another one's write."""
+    problem = Problem(N=2, C=8, H=6, W=6, G=4, direction="backward")
+
+    def writing(x, *rest):
+        x.data[0, 0, 0, 0] += 1
+        return F.group_norm(x, *rest)
+
+    block = open_block(problem=problem, writing=writing)
+    assert block.check("native").status == "ok"
+    assert block.check("writing").status == "inconsistent"
+    block.warm("native")
+    assert block.challenge("native").status is None
+    assert block.time("native", 2, 0, verify=True).status is None
+    assert block.weigh("native").peak_bytes > 0

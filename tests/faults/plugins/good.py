@@ -1,5 +1,6 @@
 """Rows without fault, some of them odd: none may be blamed."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,6 +42,13 @@ def twice(x, num_groups, weight, bias, eps):
 def seeds(x, num_groups, weight, bias, eps):
     """Seeds the global random generator, which is nobody's."""
     torch.manual_seed(1)
+    return _right(x, num_groups, weight, bias, eps)
+
+
+@register("recursion", devices=("cpu",))
+def recursion(x, num_groups, weight, bias, eps):
+    """Raises the recursion limit, as torch.compile does; it is put back."""
+    sys.setrecursionlimit(12_345)
     return _right(x, num_groups, weight, bias, eps)
 
 

@@ -62,7 +62,6 @@ _row("environment", "Sets OMP_NUM_THREADS.", lambda: os.environ.update(OMP_NUM_T
 _row("handler", "Handles SIGINT.", lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
 _row("blocks", "Blocks SIGTERM.", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
 _row("alarm", "Sets an alarm that would end somebody else.", _alarm)
-_row("recursion", "Raises the recursion limit.", lambda: sys.setrecursionlimit(12_345))
 _row("collector", "Turns the garbage collector on.", gc.enable)
 _row("cores", "Lets itself run on every core.", lambda: os.sched_setaffinity(0, range(os.cpu_count())))
 _row("nice", "Lowers its priority.", lambda: os.setpriority(os.PRIO_PROCESS, 0, 5))
