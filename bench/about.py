@@ -74,7 +74,7 @@ def cost(spent: Mapping[str, float], *, wall_s: float, starting_s: float, report
         "wall_s": wall_s,
         **measuring,
         "lost_s": spent.get("lost", 0.0),
-        "checking_s": sum(spent.get(phase, 0.0) for phase in ("open", "check", "close")),
+        "checking_s": sum(spent.get(phase, 0.0) for phase in ("open", "check", "challenge", "close")),
         "starting_s": starting_s,
         "reporting_s": reporting_s,
         "harness_fraction": max(0.0, 1 - sum(measuring.values()) / wall_s),
