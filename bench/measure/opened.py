@@ -113,9 +113,9 @@ class OpenedBlock:
             first_call_s = time.perf_counter() - started
             verdict = other = self._held(0, output)
             layout = form.layout_of(output, self._problem.layout)
-            equal = self._equals_reference(output) if verdict.errors else None
             if name == self._reference:
                 self._reference_output = form.copied(output)
+            equal = self._equals_reference(output) if verdict.errors else None
             self._poison(output)  # the memory that the next one gets must not hold the right answer
             if verdict.status == Status.OK:
                 output = calls[1]()

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from bench.devices.base import Batch, Clock
 from bench.events import Listener
 from bench.measure import messages, opened, worker
+from bench.measure.conduct import Conduct
 from bench.measure.tally import Conditions, Tally
 from bench.measure.visit import Visit, Visited, visit
 from bench.plan.block import Block
@@ -137,7 +138,7 @@ class InProcess:
 
     def __init__(self, machine):
         self._machine = machine
-        self._worker = worker._Worker(machine.mark)
+        self._worker = worker._Worker(machine.mark, Conduct())
 
     def ask(self, request, timeout_s):
         machine = self._machine
