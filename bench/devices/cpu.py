@@ -13,15 +13,13 @@ from typing import Any
 
 import torch
 
+from bench.devices import waiting
 from bench.devices.allocations import allocation_changes, peak_of
 from bench.devices.base import Batch, Call, Clock
 from bench.devices.resident import resident_peak_bytes
-from bench.devices.waiting import run_queue_wait_s
 
 _EMPTY_CALLS = 10_000
 _CLOCK_STEPS = 1_000
-_STRUCK_FROM = 0.01
-"""Share of a batch spent waiting for a core: 0 in all quiet batches of 2 ms, 0.3 to 30 in those with a time slice."""
 _SPIN_STEPS = 2_000
 _HIDDEN_FROM_BYTES = 1 << 16
 """Above what page rounding and the stacks of a few threads come to."""
@@ -34,6 +32,7 @@ class CpuDevice:
 
     def __init__(self) -> None:
         self._evicting = torch.empty(0)
+        self._cores = os.cpu_count() or 1
 
     def prepare(self, threads: int) -> None:
         """Fix the threads and the cores, and keep the collector out of timed regions.
@@ -47,6 +46,7 @@ class CpuDevice:
             # One thread wanders between cores that differ by 15 % and more; several keep all they were given.
             cores = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(0, cores[-threads:])
+            self._cores = len(os.sched_getaffinity(0))
         torch.set_num_threads(threads)
         if torch.get_num_threads() != threads:
             raise RuntimeError(f"torch runs on {torch.get_num_threads()} threads where {threads} were asked for")
@@ -57,11 +57,12 @@ class CpuDevice:
 
     def time(self, call: Call, calls: int, *, cold: bool) -> tuple[Batch, Any]:
         """Time a batch; when cold, each call by itself after everything was pushed out of the caches."""
-        waited_s = run_queue_wait_s()
+        before = waiting.look()
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         seconds, output = self._cold_seconds(call, calls) if cold else _warm_seconds(call, calls)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        return Batch(seconds=seconds, page_faults=faults, struck=_is_struck(waited_s, seconds)), output
+        struck = waiting.is_struck(before, waiting.look(), seconds, self._cores)
+        return Batch(seconds=seconds, page_faults=faults, struck=struck), output
 
     def _cold_seconds(self, call: Call, calls: int) -> tuple[float, Any]:
         total_ns, output = 0, None
@@ -119,11 +120,6 @@ class CpuDevice:
 
     def cool_down(self, most_s: float) -> None:
         """Nothing to wait for: a CPU does not say that it is slowed down."""
-
-
-def _is_struck(waited_s: float | None, seconds: float) -> bool | None:
-    now_s = run_queue_wait_s()
-    return None if waited_s is None or now_s is None else now_s - waited_s > _STRUCK_FROM * seconds
 
 
 def _nothing() -> None:

@@ -1,37 +1,69 @@
-"""How long this process's threads stood ready to run while another program held their core, as Linux counts it.
+"""Did another program hold a core that a batch needed? As Linux counts it for each thread.
 
-A batch that was waiting in that sense has a scheduler's time slice in it, milliseconds where a call takes
-microseconds; on a quiet machine the count stays at exactly 0, on one thread and on two.
+A batch whose threads stood ready to run and waited has a scheduler's time slice in it, milliseconds where a call
+takes microseconds. On a quiet machine the count stays at exactly 0, on one thread and on two. Where more threads of
+this process ran than it has cores they waited for each other, and nothing can be said.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
+_STRUCK_FROM = 0.01
+"""Of a batch's time: 0 in all quiet batches of 2 ms, 0.3 to 30 in those with a time slice."""
+_ENDED_THREAD_NS = 50_000
+"""Processor time that no living thread has: one was started and ended meanwhile."""
 
 
-def run_queue_wait_s() -> float | None:
-    """Add up the seconds that the threads living now have waited for a core since they began.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waits:
+    """What this process's threads have run and waited since each began."""
 
-    Returns
-    -------
-    float or None
-        From the second figure of each ``/proc/self/task/*/schedstat`` (Linux, Documentation/scheduler/
-        sched-stats.rst); None where the system does not tell. Reading takes about 6 µs a thread.
+    threads: Mapping[int, tuple[int, int]]
+    """Nanoseconds on a core and ready without one, by thread."""
+    process_ns: int
+    """On a core, threads that have ended included."""
+
+
+def look() -> Waits | None:
+    """Read every thread's ``schedstat`` (Linux, Documentation/scheduler/sched-stats.rst): 6 µs a thread.
+
+    None where the system does not tell.
     """
-    try:
-        return sum(_waits_ns()) / 1e9
-    except (OSError, ValueError, IndexError):
+    found = {}
+    with suppress(FileNotFoundError):
+        for thread in os.listdir(_TASKS):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended between the two looks, or has no such file
+                run, wait = (_TASKS / thread / "schedstat").read_bytes().split()[:2]
+                found[int(thread)] = (int(run), int(wait))
+    return Waits(threads=found, process_ns=time.process_time_ns()) if found else None
+
+
+def is_struck(before: Waits | None, after: Waits | None, seconds: float, cores: int) -> bool | None:
+    """Say whether what was timed between two looks waited for another program.
+
+    Parameters
+    ----------
+    before, after
+        The looks.
+    seconds
+        What was timed.
+    cores
+        How many this process may use.
+    """
+    if before is None or after is None:
         return None
-
-
-def _waits_ns() -> Iterator[int]:
-    for thread in os.listdir(_TASKS):
-        try:
-            yield int((_TASKS / thread / "schedstat").read_bytes().split()[1])
-        except (FileNotFoundError, ProcessLookupError):  # it ended between the two looks
-            if not (_TASKS / str(os.getpid()) / "schedstat").exists():
-                raise
+    ran = waited = running = 0
+    for thread, (run_ns, wait_ns) in after.threads.items():
+        old_run_ns, old_wait_ns = before.threads.get(thread, (0, 0))
+        ran += run_ns - old_run_ns
+        waited += wait_ns - old_wait_ns
+        running += run_ns > old_run_ns
+    running += after.process_ns - before.process_ns - ran > _ENDED_THREAD_NS
+    return None if running > cores else waited > _STRUCK_FROM * seconds * 1e9
