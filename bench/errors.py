@@ -36,6 +36,14 @@ class UsageError(Exception):
         self.mend = mend
 
 
+class Stopped(Exception):  # noqa: N818 - an event, no error of the program
+    """A signal ended the command; the line to say, and the status that tells which."""
+
+    def __init__(self, line: str, status: int) -> None:
+        super().__init__(line)
+        self.status = status
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant, or list them all.
 

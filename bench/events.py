@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,20 @@ class RunStarted:
     visits: int
     """Visits if every block needs its most passes."""
     budget_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    done: int
+    """Visits on disk, those before a resume among them."""
+    left: int
+    """Visits expected still."""
+    failing: Mapping[str, int]
+    """Cells that went wrong, by status."""
+    left_s: float | None
+    """Seconds that those left will take, from those made; None before the first."""
 
 
 class Listener:
@@ -35,6 +50,9 @@ class Listener:
 
     def visit_ended(self, pass_: int, problem: str) -> None:
         """Hear that a visit's figures are on disk."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Hear, between two visits, how far the run is."""
 
     def block_closed(self, problem: str, passes: int) -> None:
         """Hear that a block needs no further pass."""

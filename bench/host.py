@@ -225,6 +225,22 @@ def _gpus() -> list[Facts]:
         pynvml.nvmlShutdown()
 
 
+def gpu_uuids() -> list[str]:
+    """Give the GPUs' UUIDs in the driver's order; empty where there is none or the package is missing."""
+    return _known(_gpu_uuids) or []
+
+
+def _gpu_uuids() -> list[str]:
+    import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra's package
+
+    pynvml.nvmlInit()
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def _gpu(nvml: Any, device: Any) -> Facts:
     return {
         "name": _known(lambda: nvml.nvmlDeviceGetName(device)),

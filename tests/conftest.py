@@ -1,7 +1,12 @@
 """Settings of all tests."""
 
+import os
+
 from hypothesis import settings
 
 # A deadline is a timing asserted in a test: on a busy machine it fails for no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Tests of several checkouts may run at once on one machine; those of the claims unset it.
+os.environ.setdefault("GNBENCH_SHARE_DEVICE", "1")

@@ -10,7 +10,8 @@ import typer
 from typer.exceptions import TyperException
 
 from bench.cli import compare, doctor, listing, profile, report, run, selftest
-from bench.errors import ExitStatus, UsageError
+from bench.ending import GOES_ON
+from bench.errors import ExitStatus, Stopped, UsageError
 
 app = typer.Typer(
     name="gnbench",
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = int(app(args=list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False) or 0)
     except typer.Exit as ended:
         status = ended.exit_code
+    except Stopped as stopped:
+        return _say(str(stopped), stopped.status)
     except Exception as error:
         if os.environ.get("GNBENCH_DEBUG") == "1" and not isinstance(error, _EXPECTED):
             raise
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         status = _INTERRUPTED
     if status == _INTERRUPTED:  # typer makes a status of it, too
-        _say("interrupted; a run that had begun goes on with 'gnbench run --resume RUN'", status)
+        _say(GOES_ON, status)
     return status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,10 @@ Layout = Annotated[str | None, _option("--layout", help="contiguous,channels_las
 Direction = Annotated[str | None, _option("--direction", help="forward,training_forward,backward.", panel=_AXES)]
 Activation = Annotated[str | None, _option("--activation", help="none,silu,relu.", panel=_AXES)]
 Device = Annotated[str | None, _option("--device", help="cpu (default) or cuda.", panel=_AXES)]
-Shard = Annotated[str | None, _option("--shard", help="2/4: the second of four parts of the problems.", panel=_AXES)]
+Shard = Annotated[
+    str | None,
+    _option("--shard", help="2/4: the second of four parts; 'slurm': this task's part of its job array.", panel=_AXES),
+]
 
 Impl = Annotated[str | None, _option("--impl", help="Names to measure; 'all' for every row.", panel=_ROWS)]
 Exclude = Annotated[str | None, _option("--exclude", help="Names to leave out.", panel=_ROWS)]
@@ -69,6 +73,9 @@ Seed = Annotated[str | None, _option("--seed", help="Makes inputs and orders (0)
 
 Out = Annotated[Path | None, _option("--out", help="The run directory (runs/TIME).", panel=_OUTPUT)]
 Resume = Annotated[Path | None, _option("--resume", help="Go on with this run; the whole call.", panel=_OUTPUT)]
+AcceptChanges = Annotated[
+    bool, _option("--accept-changes", help="Resume although the environment was changed.", panel=_OUTPUT)
+]
 DryRun = Annotated[bool, _option("--dry-run", help="Tell the problems and the cost; measure nothing.", panel=_OUTPUT)]
 AsJson = Annotated[bool, _option("--json", help="One JSON document on standard output.", panel=_OUTPUT)]
 
@@ -129,14 +136,17 @@ def _device(text: str) -> str:
 
 
 def _with_options(settings: Settings, texts: dict[str, str | None]) -> Settings:
-    from bench.plan import axes
+    from bench.plan import axes, slurm
     from bench.plan.config import FLAGS
+
+    def shard(text: str, argument: str) -> tuple[int, int]:
+        return slurm.part(os.environ, argument) if text == slurm.WORD else axes.part(text, argument)
 
     read = {
         **dict.fromkeys(("budget_s", "precision_percent", "cell_timeout_s"), axes.number),
         **dict.fromkeys(("passes", "seed", "threads"), axes.whole),
         **dict.fromkeys(("impl", "exclude"), axes.split),
-        "shard": axes.part,
+        "shard": shard,
     }
     values: dict[str, Any] = {}
     for name, text in texts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,19 +46,24 @@ def run(
     seed: opt.Seed = None,
     out: opt.Out = None,
     resume: opt.Resume = None,
+    accept_changes: opt.AcceptChanges = False,
     dry_run: opt.DryRun = False,
     json: opt.AsJson = False,
 ) -> int:
     """Measure a sweep: latency, memory and numerical error of every implementation, and their report."""
-    from bench.cli.show import listening
+    from bench.cli.show import interruptible, listening
     from bench.run import plan
     from bench.run import resume as resume_run
+    from bench.plan.slurm import is_task_of_many
     from bench.run import run as start_run
 
     if resume is not None:
         _only_resume()
-        with listening() as listener:
-            return _show(resume_run(resume, listener), as_json=json)
+        with interruptible(), listening() as listener:
+            ended = resume_run(resume, listener, accept_changes=accept_changes)
+        return _show(ended, as_json=json)
+    if accept_changes:
+        raise UsageError("--accept-changes", "is given without --resume", "name the run to go on with")
     configured = opt.configured(
         preset=preset,
         config=config,
@@ -78,7 +84,9 @@ def run(
     _refuse_what_cannot_be(configured)
     if dry_run:
         return _show_plan(plan(configured.sweep, configured.settings), as_json=json)
-    with listening() as listener:
+    with interruptible(), listening() as listener:
+        if shard is None and is_task_of_many(os.environ):
+            listener.warned("this is one of a job array's tasks, and each measures the whole sweep; give --shard slurm")
         ended = start_run(
             configured.sweep, configured.settings, out=out, listener=listener, command=["gnbench", *sys.argv[1:]]
         )
@@ -86,8 +94,9 @@ def run(
 
 
 def _only_resume() -> None:
-    words = [word for word in sys.argv[2:] if word.startswith("-") and not word.startswith("--resume")]
-    if any(word != "--json" for word in words):
+    own = ("--resume", "--json", "--accept-changes")
+    words = [word for word in sys.argv[2:] if word.startswith("-") and word.split("=")[0] not in own]
+    if words:
         raise UsageError("--resume", f"is given together with {words[0]}", "the run keeps its own settings")
 
 

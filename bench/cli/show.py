@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bench.events import Listener, RunStarted
+from bench.cli.progress import interruptible as interruptible
+from bench.cli.progress import listening as listening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +23,8 @@ if TYPE_CHECKING:
     from bench.run import Plan
     from bench.selftest.run import SelfTest
 
-_REFRESH_S = 0.2
-_EXPECTED = frozenset({"unsupported", "unavailable"})
-"""Statuses that the report alone tells: nothing went wrong."""
+_MOST_ROWS = 200
+"""Of a plan shown as a table; --json lists all."""
 
 
 class _Piped(Console):
@@ -66,87 +62,6 @@ def frame_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
-@contextmanager
-def listening() -> Iterator[Listener]:
-    """Show a run's progress on standard error: a bar on a terminal, plain lines elsewhere."""
-    shown = Console(stderr=True, highlight=False)
-    if not shown.is_terminal:
-        yield _Lines(shown)
-        return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=shown,
-        auto_refresh=False,  # a refreshing thread would be awake beside the measurement
-        transient=True,
-    )
-    with bar:
-        yield _Bar(bar)
-
-
-class _Bar(Listener):
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task = bar.add_task("starting", total=None)
-        self._refreshed = 0.0
-
-    def run_started(self, started: RunStarted) -> None:
-        self._bar.update(self._task, total=started.visits)
-
-    def phase_started(self, pass_: int, problem: str, phase: str) -> None:
-        if phase == "measure":
-            return  # a redraw between two rounds is a redraw beside a measurement
-        self._bar.update(self._task, description=escape(f"pass {pass_ + 1}: {_short(problem)} {phase}"))
-        if time.monotonic() - self._refreshed > _REFRESH_S:
-            self._refreshed = time.monotonic()
-            self._bar.refresh()
-
-    def visit_ended(self, pass_: int, problem: str) -> None:
-        self._bar.advance(self._task)
-        self._bar.refresh()
-
-    def cell_left(self, problem: str, implementation: str, status: str, reason: str) -> None:
-        if status not in _EXPECTED:
-            self._bar.console.print(escape(f"{implementation} on {_short(problem)}: {status}: {reason}"))
-
-    def warned(self, text: str) -> None:
-        self._bar.console.print(escape(f"warning: {text}"))
-
-
-class _Lines(Listener):
-    def __init__(self, shown: Console) -> None:
-        self._shown = shown
-        self._began = time.monotonic()
-
-    def _say(self, text: str) -> None:
-        self._shown.print(escape(f"[{time.monotonic() - self._began:5.1f} s] {text}"), soft_wrap=True)
-
-    def run_started(self, started: RunStarted) -> None:
-        names = ", ".join(started.implementations)
-        self._say(f"{started.problems} problems x {names}; about {started.budget_s:g} s of measuring; {started.path}")
-
-    def pass_started(self, pass_: int, open_blocks: int) -> None:
-        self._say(f"pass {pass_ + 1}: {open_blocks} problems")
-
-    def cell_left(self, problem: str, implementation: str, status: str, reason: str) -> None:
-        if status not in _EXPECTED:
-            self._say(f"{implementation} on {_short(problem)}: {status}: {reason}")
-
-    def warned(self, text: str) -> None:
-        self._say(f"warning: {text}")
-
-    def run_ended(self, path: Path) -> None:
-        self._say(f"frames and report are in {path}")
-
-
-def _short(key: str) -> str:
-    """Cut a problem's key to its shape: the rest does not fit beside a bar."""
-    return "-".join(key.split("-")[:6])
-
-
 def plan_table(planned: Plan) -> Table:
     """Show the problems of a sweep, what was left out, and the cost."""
     seconds, most = planned.cost.seconds, planned.cost.most_bytes
@@ -157,7 +72,10 @@ def plan_table(planned: Plan) -> Table:
         table.add_column(column, justify="right")
     for column in ("dtype", "layout", "direction", "activation", "count", "MB needed", "source"):
         table.add_column(column)
-    for block, need in zip(planned.blocks, planned.cost.needs, strict=True):
+    hidden = len(planned.blocks) - _MOST_ROWS
+    if hidden > 0:
+        table.title = f"the first {_MOST_ROWS} of {len(planned.blocks):,} problems; --json lists all"
+    for block, need in list(zip(planned.blocks, planned.cost.needs, strict=True))[:_MOST_ROWS]:
         problem = block.problem
         table.add_row(
             *(str(size) for size in (problem.N, problem.C, problem.H, problem.W, problem.G)),

@@ -92,7 +92,7 @@ def estimate(
         for needed in (memory_bytes(block.problem),)
     )
     fitting = [block for block, need in zip(blocks, needs, strict=True) if need.fits]
-    floor_s = min(settings.passes, _PASSES) * sum(_visit_s(block, copied_bytes_per_s) for block in fitting)
+    floor_s = min(settings.passes, _PASSES) * sum(visit_s(block, copied_bytes_per_s) for block in fitting)
     return Cost(
         problems=len(blocks),
         cells=sum(len(block.names) for block in blocks),
@@ -102,6 +102,7 @@ def estimate(
     )
 
 
-def _visit_s(block: Block, copied_bytes_per_s: float) -> float:
+def visit_s(block: Block, copied_bytes_per_s: float = 5e9) -> float:
+    """Guess the seconds that one visit of a block takes at the least."""
     call_s = _MEAN_SLOWNESS * block.problem.minimum_bytes / copied_bytes_per_s
     return _VISIT_S + len(block.names) * (_CELL_S + _ROUNDS * call_s)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bench.record.durable import DamagedRun, replace_file
+from bench.record.durable import DamagedRun, replacing
 from bench.record.rundir import RESULTS, SAMPLES
 from reports.schema import Column, ResultRow, SampleRow, columns, to_record
 
@@ -26,6 +27,10 @@ _PANDAS = {
 }
 
 
+_GROUP_ROWS = 50_000
+"""Rows of a Parquet row group: 16 MB of samples, and still a few seconds' worth of a big run."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Frames:
     """What a run measured. Nullable dtypes: what was not measured is ``pandas.NA``."""
@@ -36,6 +41,62 @@ class Frames:
     """One row a timed batch: the columns of ``reports.schema.SampleRow``."""
 
 
+class Writer:
+    """The two frames of a run directory, written part by part; each appears whole or not at all.
+
+    A context manager: the files take their places when its block ends well, and nothing is left when it does not.
+    Rows are kept until there are enough for a row group, so memory does not grow with the run.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._rows: dict[type, list[Any]] = {ResultRow: [], SampleRow: []}
+        self._open: dict[type, pq.ParquetWriter] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for row, name in ((ResultRow, RESULTS), (SampleRow, SAMPLES)):
+                file = stack.enter_context(replacing(self._directory / name))
+                self._open[row] = stack.enter_context(pq.ParquetWriter(file, arrow_schema(row)))
+            self._stack = stack.pop_all()
+        return self
+
+    def add(self, results: Iterable[ResultRow], samples: Iterable[SampleRow]) -> None:
+        """Add rows.
+
+        Raises
+        ------
+        ValueError
+            A float is not finite, or a column that must have a value has none.
+        """
+        for row, added in ((ResultRow, results), (SampleRow, samples)):
+            for one in added:
+                self._rows[row].append(one)
+                if len(self._rows[row]) >= _GROUP_ROWS:
+                    self._flush(row)
+
+    def add_tables(self, results: pa.Table | None, samples: pa.Table | None) -> None:
+        """Add rows that are tables of these frames' schemas already."""
+        for row, table in ((ResultRow, results), (SampleRow, samples)):
+            if table is not None:
+                self._open[row].write_table(table.cast(arrow_schema(row)))
+
+    def _flush(self, row: type) -> None:
+        self._open[row].write_table(_table(row, self._rows[row]))
+        self._rows[row].clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._stack:
+            if error is None:
+                for row, waiting in self._rows.items():
+                    if waiting:
+                        self._flush(row)
+            else:
+                # Handed to the stack, so that the unfinished files are removed instead of put in place.
+                raise error
+
+
 def write(directory: Path, results: Iterable[ResultRow], samples: Iterable[SampleRow]) -> None:
     """Write the two frames of a run directory, each whole or not at all.
 
@@ -44,9 +105,8 @@ def write(directory: Path, results: Iterable[ResultRow], samples: Iterable[Sampl
     ValueError
         A float is not finite, or a column that must have a value has none.
     """
-    tables = {RESULTS: _table(ResultRow, results), SAMPLES: _table(SampleRow, samples)}
-    for name, table in tables.items():
-        replace_file(directory / name, partial(pq.write_table, table))
+    with Writer(directory) as writer:
+        writer.add(results, samples)
 
 
 def read(directory: Path) -> Frames:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -18,6 +18,7 @@ from typing import Any, NoReturn, Self
 from bench.record.durable import DamagedRun, sync_folder
 
 Tell = Callable[[str], object]
+_CHUNK = 1 << 16
 _log = logging.getLogger(__name__).warning
 
 
@@ -39,7 +40,7 @@ class Journal:
 
     def __init__(self, path: Path, tell: Tell = _log) -> None:
         if path.exists():
-            read(path, tell)
+            mend(path, tell)
         self._file = path.open("ab", buffering=0)
         sync_folder(path.parent)
 
@@ -56,9 +57,9 @@ class Journal:
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         end = os.fstat(self._file.fileno()).st_size
         try:
-            written = self._file.write(line)
-            if written != len(line):
-                raise OSError(f"{self._file.name}: only {written} of {len(line)} bytes could be written")
+            written = 0
+            while written < len(line):  # a disk that fills takes a part, and says why only when asked for the rest
+                written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError:
             self._file.truncate(end)
@@ -83,12 +84,40 @@ def read(path: Path, tell: Tell = _log) -> list[dict[str, Any]]:
     DamagedRun
         A line other than a torn last one is no record.
     """
-    content = path.read_bytes()
-    *lines, torn = content.split(b"\n")
-    if torn:
-        os.truncate(path, len(content) - len(torn))
-        tell(f"{path}: cut off an unfinished last line of {len(torn)} bytes; its visit is measured again")
-    return [_record(line, path, number) for number, line in enumerate(lines, start=1)]
+    mend(path, tell)
+    return list(records(path))
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """Give a mended journal's records one by one: a long run's do not fit in memory together.
+
+    Raises
+    ------
+    DamagedRun
+        A line is no record.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            yield _record(line.removesuffix(b"\n"), path, number)
+
+
+def mend(path: Path, tell: Tell = _log) -> None:
+    """Cut a torn last line off the file, and say so to ``tell``."""
+    with path.open("rb+") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _CHUNK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end == size:
+            return
+        file.truncate(end)
+        os.fsync(file.fileno())
+    tell(f"{path}: cut off an unfinished last line of {size - end} bytes; its visit is measured again")
 
 
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:

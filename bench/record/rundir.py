@@ -19,10 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from bench.errors import UsageError
-from bench.record.durable import DamagedRun, replace_file
+from bench.record.durable import DamagedRun, remove_unfinished, replace_file
+from bench.record.holding import CannotHold, Held, hold
 from reports.schema import FORMAT_VERSION
 
 INFO, JOURNAL, RESULTS, SAMPLES, REPORT = (
@@ -87,19 +86,15 @@ class RunDirectory:
         UsageError
             Another process holds it, or the folder cannot be written.
         """
-        held = FileLock(self.path / _LOCK)
         try:
-            held.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(
-                argument, f"another process is measuring into {self.path}", "wait for it, or name another folder"
-            ) from None
-        except OSError as error:
-            raise _cannot_write(argument, self.path, error) from None
-        try:
-            yield
-        finally:
-            held.release()
+            with hold(self.path / _LOCK, self.path):
+                remove_unfinished(self.path, (INFO, RESULTS, SAMPLES, REPORT, "report.md"))
+                yield
+        except Held as held:
+            found = f"{held.who} is measuring into {self.path}"
+            raise UsageError(argument, found, "wait for it, or name another folder") from None
+        except CannotHold as error:
+            raise _cannot_write(argument, self.path, error.why) from None
 
 
 def create(path: Path, info: dict[str, Any]) -> RunDirectory:
@@ -145,16 +140,19 @@ def open_run(path: Path, argument: str) -> RunDirectory:
     raise UsageError(argument, found, mend)
 
 
-def default_path(now: datetime) -> Path:
+def default_path(now: datetime, shard: tuple[int, int] | None = None) -> Path:
     """Name a new run after the time it starts, below ``runs``; the second within one second gets ``-2``.
+
+    A part of a sweep has its part in the name: the tasks of an array start in the same second on several machines.
 
     >>> default_path(datetime(2026, 11, 24, 20, 13, 28)).as_posix()
     'runs/2026-11-24T201328'
     """
-    path = Path("runs") / now.strftime("%Y-%m-%dT%H%M%S")
+    name = f"{now:%Y-%m-%dT%H%M%S}" + (f"-part-{shard[0]}-of-{shard[1]}" if shard else "")
+    path = Path("runs") / name
     number = 2
     while path.exists():
-        path = path.with_name(f"{now:%Y-%m-%dT%H%M%S}-{number}")
+        path = path.with_name(f"{name}-{number}")
         number += 1
     return path
 

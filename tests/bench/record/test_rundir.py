@@ -138,9 +138,10 @@ def test_two_processes_cannot_share_a_run(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
     with run.lock():
-        message = f"--resume: another process is measuring into {run.path}; wait for it, or name another folder"
+        holder = f"process {os.getpid()}, which writes {run.path},"
+        message = f"--resume: {holder} is measuring into {run.path}; wait for it, or name another folder"
         assert ask_another_process() == message
-        with pytest.raises(UsageError, match=r"^--out: another process is measuring"):
+        with pytest.raises(UsageError, match=r"^--out: process \d+, which writes .*, is measuring into"):
             rundir.create(run.path, {})
     assert ask_another_process() == "held"
 

@@ -1,0 +1,99 @@
+"""A lock for each GPU and each core: two runs that compute on one device spoil each other's figures."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import host
+from bench.errors import UsageError
+from bench.record.holding import CannotHold, Held, hold
+
+SHARE = "GNBENCH_SHARE_DEVICE"
+"""Set to 1, nothing is claimed and nobody looked for: for tests, and for those who know better."""
+
+
+def is_shared() -> bool:
+    """Say whether the user allows others on the device."""
+    return os.environ.get(SHARE) == "1"
+
+
+def cores_of(threads: int) -> tuple[int, ...]:
+    """Give the cores that a worker of so many threads is pinned to: the last ones it may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = sorted(affinity(0)) if affinity else range(os.cpu_count() or 1)
+    return tuple(cores[-threads:])
+
+
+def gpu_of(visible: str | None, uuids: Sequence[str]) -> str:
+    """Name the GPU that a worker uses: the first that CUDA_VISIBLE_DEVICES leaves, by its UUID where that is known.
+
+    >>> gpu_of("1,0", ["GPU-a", "GPU-b"])
+    'GPU-b'
+    """
+    first = (visible or "0").split(",")[0].strip()
+    if not first.isdigit():
+        return first
+    return uuids[int(first)] if int(first) < len(uuids) else f"gpu-{int(first)}"
+
+
+@contextmanager
+def claimed(device: str, threads: int, run: Path, warn: Callable[[str], object]) -> Iterator[None]:
+    """Hold what a run computes on: its GPU, or each of its cores, in order.
+
+    Where the locks cannot be made (another user's, a read-only system) the run goes on and ``warn`` is told.
+
+    Raises
+    ------
+    UsageError
+        Another run holds one of them; the message names its process and its folder.
+    """
+    if is_shared():
+        yield
+        return
+    with ExitStack() as held:
+        if device == "cuda":
+            name = gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), host.gpu_uuids())
+            _claim(held, _Claim(name=name, what=f"GPU {name}", argument="--device", other=_OTHER_GPU), run, warn)
+        else:
+            for core in cores_of(threads):
+                claim = _Claim(name=f"core-{core}", what=f"core {core}", argument="--threads", other=_other_cores())
+                _claim(held, claim, run, warn)
+        yield
+
+
+_OTHER_GPU = ", or name another GPU in CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claim:
+    """One thing to claim, and the words of its refusal."""
+
+    name: str
+    what: str
+    argument: str
+    other: str
+
+
+def _claim(held: ExitStack, claim: _Claim, run: Path, warn: Callable[[str], object]) -> None:
+    folder = Path(tempfile.gettempdir()) / "gnbench-claims"
+    try:
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o777)  # other users claim the same cores
+        held.enter_context(hold(folder / f"{claim.name}.lock", run))
+    except Held as by:
+        found = f"{by.who} is measuring on {claim.what}"
+        raise UsageError(claim.argument, found, f"wait for it{claim.other}") from None
+    except (CannotHold, OSError) as error:
+        warn(f"{claim.what} cannot be claimed ({error}): another run on it would not be noticed")
+
+
+def _other_cores() -> str:
+    """Say how to leave the holder its cores, where there are others: every run takes the last that it may use."""
+    cores = cores_of(1 << 16)
+    return f", or give this run other cores, as with 'taskset -c {cores[0]}'" if len(cores) > 1 else ""

@@ -1,0 +1,66 @@
+"""A sweep to the blocks of a run, what does not fit in memory, and what it all will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import host
+from bench.errors import UsageError
+from bench.plan.block import Block, blocks
+from bench.plan.config import Settings
+from bench.plan.cost import Cost, estimate
+from bench.plan.sweep import Expansion, Sweep, expand, shard
+
+_UNKNOWN_MEMORY_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a sweep comes to before anything is started."""
+
+    expansion: Expansion
+    blocks: tuple[Block, ...]
+    cost: Cost
+    available_bytes: int
+
+    @property
+    def fitting(self) -> tuple[Block, ...]:
+        """The blocks that fit in memory."""
+        return tuple(block for block, need in zip(self.blocks, self.cost.needs, strict=True) if need.fits)
+
+
+def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = (), *, available_bytes: int | None = None) -> Plan:
+    """Expand a sweep and tell its cost.
+
+    Parameters
+    ----------
+    sweep, settings
+        What to measure and how.
+    names
+        The implementations, where they are known.
+    available_bytes
+        Memory that problems must fit in; asked of the system when None.
+
+    Raises
+    ------
+    UsageError
+        No valid problem is left, or none fits in memory.
+    """
+    expansion = expand(sweep)
+    problems = expansion.problems
+    if settings.shard is not None:
+        problems = shard(problems, *settings.shard)
+    if not problems:
+        reasons = "; ".join(f"{left.reason} ({left.count}, as {left.example})" for left in expansion.left_out)
+        if not reasons:
+            raise UsageError("sweep", "has no problem", "give -N -C -H -W -G, or [[problem]] in the file")
+        raise UsageError("sweep", f"no valid problem is left: {reasons}", "give other -C or -G")
+    available = available_bytes or host.available_memory_bytes() or _UNKNOWN_MEMORY_BYTES
+    planned = blocks(problems, names)
+    cost = estimate(planned, settings, available)
+    if not cost.fits_any:
+        least = min(need.needed_bytes for need in cost.needs)
+        found = f"no problem fits in memory: the smallest needs {least:,} bytes, {available:,} are available"
+        raise UsageError("sweep", found, "give smaller -N, -C, -H or -W")
+    return Plan(expansion=expansion, blocks=planned, cost=cost, available_bytes=available)
