@@ -14,6 +14,11 @@ from bench.plan.sweep import LeftOut, Sweep
 from reports import style
 
 
+def new_run_id(now: datetime) -> str:
+    """Name a run by the moment it is made, to the microsecond."""
+    return f"{now:%Y%m%dT%H%M%S}-{now.microsecond:06d}"
+
+
 def asked(
     sweep: Sweep,
     settings: Settings,
@@ -26,7 +31,7 @@ def asked(
     """Tell what is known before the first worker starts."""
     facts = host.facts()
     return {
-        "run_id": f"{now:%Y%m%dT%H%M%S}-{now.microsecond:06d}",
+        "run_id": new_run_id(now),
         "command": list(command),
         "started": now.isoformat(timespec="seconds"),
         "finished": None,

@@ -85,7 +85,7 @@ def _claim(held: ExitStack, claim: _Claim, run: Path, warn: Callable[[str], obje
         if not folder.is_dir():
             folder.mkdir(exist_ok=True)
             folder.chmod(0o777)  # other users claim the same cores
-        held.enter_context(hold(folder / f"{claim.name}.lock", run))
+        held.enter_context(hold(folder / f"{claim.name}.lock", run, 0o666))
     except Held as by:
         found = f"{by.who} is measuring on {claim.what}"
         raise UsageError(claim.argument, found, f"wait for it{claim.other}") from None

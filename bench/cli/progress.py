@@ -138,11 +138,11 @@ def _counted(made: Progress) -> str:
     """Say how far a run is.
 
     >>> _counted(Progress(done=34, left=56, failing={"crashed": 2}, left_s=95.0))
-    '34 visits done, 56 left; failing: 2 crashed; about 2 min left'
+    'visits: 34 done, 56 left; failing: 2 crashed; about 2 min left'
     """
     failing = ", ".join(f"{count:,} {status}" for status, count in sorted(made.failing.items())) or "none"
     left = "" if made.left_s is None else f"; about {_duration(made.left_s)} left"
-    return f"{made.done:,} visits done, {made.left:,} left; failing: {failing}{left}"
+    return f"visits: {made.done:,} done, {made.left:,} left; failing: {failing}{left}"
 
 
 def _duration(seconds: float) -> str:

@@ -52,9 +52,9 @@ def run(
 ) -> int:
     """Measure a sweep: latency, memory and numerical error of every implementation, and their report."""
     from bench.cli.show import interruptible, listening
+    from bench.plan.slurm import is_task_of_many
     from bench.run import plan
     from bench.run import resume as resume_run
-    from bench.plan.slurm import is_task_of_many
     from bench.run import run as start_run
 
     if resume is not None:

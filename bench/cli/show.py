@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.cli.progress import interruptible as interruptible
-from bench.cli.progress import listening as listening
+from bench.cli.progress import interruptible, listening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from bench.measure.messages import RowFacts
     from bench.run import Plan
     from bench.selftest.run import SelfTest
+
+__all__ = ["interruptible", "listening"]
 
 _MOST_ROWS = 200
 """Of a plan shown as a table; --json lists all."""

@@ -218,7 +218,7 @@ class Zygote:
         try:
             self._process.wait(_ENDING_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group: compilers that a worker started go too
             self._process.wait()
 
     def _how_it_ended(self) -> str:

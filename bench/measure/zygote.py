@@ -38,6 +38,16 @@ _LOOK_S = 0.005
 def main(control_fd: int, *, fork: bool) -> None:
     """Serve the control socket until the driver closes it."""
     faulthandler.enable()  # a crash's Python stack goes to the run's log
+    # A driver that was killed must leave nobody: neither a zygote that waits for a worker, nor a compiler of a worker's.
+    signal.signal(signal.SIGTERM, _end_group)
+    _die_with_parent(signal.SIGTERM)
+    try:
+        _answer(control_fd, fork=fork)
+    finally:
+        _end_group()
+
+
+def _answer(control_fd: int, *, fork: bool) -> None:
     workers: set[int] = set()
     if fork:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -55,6 +65,18 @@ def main(control_fd: int, *, fork: bool) -> None:
                 control.sendall(_PID.pack(os.getpid()))
                 _serve(*fds)
                 return
+
+
+def _end_group(*_: object) -> None:
+    """End this process and all that came of it; the driver made it the leader of a group of its own."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+
+
+def _die_with_parent(number: int) -> None:
+    """Have the kernel send a signal when the parent ends; Linux alone can."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def _reap(control: socket.socket, workers: set[int]) -> None:
@@ -85,8 +107,9 @@ def _fork(control: socket.socket, connection_fd: int, mark_fd: int) -> int:
     pid = os.fork()
     if pid == 0:
         control.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # A hung worker must not outlive a driver that was killed: its zygote ends, and this with it.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _die_with_parent(signal.SIGKILL)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
         if os.getppid() == zygote:
             _serve(connection_fd, mark_fd)

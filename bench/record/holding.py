@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from bench.record.durable import replace_file
 
 
 class Held(Exception):  # noqa: N818 - says what is the matter
@@ -28,7 +30,7 @@ class CannotHold(Exception):  # noqa: N818 - says what is the matter
 
 
 @contextmanager
-def hold(path: Path, run: Path) -> Iterator[None]:
+def hold(path: Path, run: Path, mode: int = 0o644) -> Iterator[None]:
     """Hold the lock of a file while a run lasts.
 
     Parameters
@@ -37,6 +39,8 @@ def hold(path: Path, run: Path) -> Iterator[None]:
         The lock's file; who holds it stands beside it, since taking the lock empties the file itself.
     run
         The run directory that it is held for.
+    mode
+        Permissions of the file where it is made: 0o666 lets other users take the lock too.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def hold(path: Path, run: Path) -> Iterator[None]:
     CannotHold
         The file cannot be written.
     """
-    lock = FileLock(path, mode=0o666)
+    lock = FileLock(path, mode=mode)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -53,10 +57,9 @@ def hold(path: Path, run: Path) -> Iterator[None]:
     except OSError as error:
         raise CannotHold(error) from None
     try:
-        try:
-            _note(path).write_text(json.dumps({"pid": os.getpid(), "run": str(run.absolute())}))
-        except OSError as error:
-            raise CannotHold(error) from None
+        note = json.dumps({"pid": os.getpid(), "run": str(run.absolute())}).encode()
+        with suppress(OSError):  # a lock without a name is a lock all the same
+            replace_file(_note(path), lambda file: file.write(note))
         yield
     finally:
         lock.release()
