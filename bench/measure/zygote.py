@@ -38,7 +38,7 @@ _LOOK_S = 0.005
 def main(control_fd: int, *, fork: bool) -> None:
     """Serve the control socket until the driver closes it."""
     faulthandler.enable()  # a crash's Python stack goes to the run's log
-    # A driver that was killed must leave nobody: neither a zygote that waits for a worker, nor a compiler of a worker's.
+    # A driver that was killed must leave nobody: no zygote that waits for a worker, no compiler of a worker's.
     signal.signal(signal.SIGTERM, _end_group)
     _die_with_parent(signal.SIGTERM)
     try:
