@@ -1,0 +1,53 @@
+"""An executor without workers: each visit's figures follow from the block and the pass alone."""
+
+from bench.measure import messages
+from bench.measure.tally import Conditions
+from bench.measure.visit import CellVisit, Series, Visited
+from bench.plan.block import Block
+from bench.plan.problem import Problem
+
+ROUNDS = 5
+TABLE = messages.Loaded(rows=[], device_problem=None, threads=1, resolution_s=1e-8, empty_call_s=1e-8)
+CONDITIONS = Conditions(run_id="r", reference="native", timer="host", cache="warm", threads=1)
+
+
+def blocks(count, names=("native", "mine")):
+    return tuple(Block(problem=Problem(N=n + 1, C=8, H=4, W=4, G=4), names=names) for n in range(count))
+
+
+class StandIn:
+    """Measures ``measured_s`` a visit; ``stop_after`` visits it is interrupted."""
+
+    def __init__(self, *, measured_s=1.0, stop_after=None, bad=None):
+        self.measured_s = measured_s
+        self.left = stop_after
+        self.bad = bad or {}
+        self.passes = 0
+
+    def begin_pass(self, names):
+        self.passes += 1
+        return (self.passes - 1) // 3
+
+    def visit(self, plan):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        if self.left is not None:
+            self.left -= 1
+        base = plan.problem.N * 1e-3 * (1 + 0.01 * plan.pass_)
+        timed = [name for name in plan.names if name not in self.bad]
+        companions = [messages.TWIN, messages.COPY, messages.CLONE]
+        return Visited(
+            key=plan.problem.key,
+            pass_=plan.pass_,
+            launch=plan.launch,
+            cells={name: CellVisit(status=self.bad.get(name, "ok")) for name in plan.names},
+            series={
+                name: Series(
+                    calls=1,
+                    seconds=[base * (1 + 0.01 * plan.pass_ * place + 0.001 * round_) for round_ in range(ROUNDS)],
+                    positions=[place] * ROUNDS,
+                )
+                for place, name in enumerate([*companions, *timed])
+            },
+            seconds={"measure": self.measured_s},
+        )
