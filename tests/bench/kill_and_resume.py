@@ -100,7 +100,6 @@ class Survivor:
 
         info = json.loads((self.folder / "run.json").read_text())
         assert info["finished"] is not None
-        assert info["interrupted"] is None if "interrupted" in info else True
         records = [json.loads(line) for line in self.journal().splitlines()]
         batches = sum(len(series["seconds"]) for record in records for series in record["series"].values())
         results = pd.read_parquet(self.folder / "results.parquet", partitioning=None)
@@ -110,7 +109,8 @@ class Survivor:
         assert set(results["status"]) == {"ok"}
         assert set(results["passes"]) == {6}
         assert (self.folder / "report.html").stat().st_size > 0
-        assert not [path.name for path in self.folder.iterdir() if path.name.startswith((".results", ".report", ".run"))]
+        unfinished = (".results", ".samples", ".report", ".run")
+        assert not [path for path in self.folder.iterdir() if path.name.startswith(unfinished)]
 
 
 def left_of(mark: str, patience_s: float = 10.0) -> list[str]:

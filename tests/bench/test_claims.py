@@ -69,9 +69,9 @@ def test_a_refused_run_lets_go_of_what_it_had(tmp_path, holder):
 
 @pytest.mark.parametrize("holder", [("cuda", 1)], indirect=True)
 def test_a_gpu_excludes_runs_on_it_and_none_on_the_cpu(holder, tmp_path):
-    with pytest.raises(UsageError, match=r"^--device: process \d+, .*, is measuring on GPU .*CUDA_VISIBLE_DEVICES"):
-        with claimed("cuda", 1, tmp_path, print):
-            pass
+    refused = pytest.raises(UsageError, match=r"^--device: process \d+, .*, is measuring on GPU .*CUDA_VISIBLE_DEVICES")
+    with refused, claimed("cuda", 1, tmp_path, print):
+        pass
     with claimed("cpu", 1, tmp_path, print):
         pass
 

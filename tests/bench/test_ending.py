@@ -12,8 +12,7 @@ from bench.ending import Interrupted, Told, status_of, told_by_signals
 def test_a_signal_is_an_interrupt_with_its_status(number, status):
     before = signal.getsignal(number)
     with told_by_signals(), pytest.raises(Told) as told:
-        os.kill(os.getpid(), number)
-        signal.sigtimedwait([], 1)
+        signal.raise_signal(number)
     assert status_of(told.value) == status
     assert signal.getsignal(number) == before
 

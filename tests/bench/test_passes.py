@@ -1,11 +1,13 @@
 """Passes over stretches, with an executor that has no workers."""
 
+import gc
 from dataclasses import replace
 
 import pytest
 from stand_in import CONDITIONS, TABLE, StandIn, blocks
 
 from bench.events import Listener
+from bench.measure.visit import Visited
 from bench.passes import Passes
 from bench.past import past_of
 from bench.plan.config import Settings
@@ -47,9 +49,7 @@ def test_all_passes_of_a_stretch_are_made_before_the_next_ones(make):
     records = make("run", THREE)
     made = [(record["key"], record["pass_"]) for record in records]
     assert len(set(made)) == len(made) == 6 * 7
-    expected = [
-        (place, pass_) for place, stretch in enumerate(THREE) for pass_ in range(7) for _ in stretch
-    ]
+    expected = [(place, pass_) for place, stretch in enumerate(THREE) for pass_ in range(7) for _ in stretch]
     place_of = {block.key: place for place, stretch in enumerate(THREE) for block in stretch}
     assert [(place_of[key], pass_) for key, pass_ in made] == expected
 
@@ -93,6 +93,23 @@ def test_the_budget_is_the_whole_runs_and_what_a_stretch_leaves_is_passed_on(mak
     assert passes(48) == [8, 8, 8]  # 48 visits of a second
     assert passes(42) == [7, 7, 7]
     assert passes(45) == [7, 7, 8]  # two stretches left a part of a pass each, and together they paid for one
+
+
+def test_only_the_visits_of_the_stretch_in_progress_are_held(make):
+    held = []
+
+    class Counting(Listener):
+        def pass_started(self, pass_, open_blocks):
+            held.append(alive())
+
+    def alive():
+        gc.collect()
+        return sum(isinstance(one, Visited) for one in gc.get_objects())
+
+    before = alive()
+    make("run", [blocks(8)[place : place + 2] for place in range(0, 8, 2)], listener=Counting())
+    assert len(held) == 4 * 7
+    assert max(held) - before <= 2 * 7 + 1
 
 
 def test_progress_counts_visits_and_what_failed(make):

@@ -48,14 +48,13 @@ def test_a_visit_of_another_sweep_is_refused(path):
     with pytest.raises(UsageError) as error:
         list(by_stretch(path, STRETCHES))
     assert str(error.value) == (
-        f"{path}: holds N9-of-another-sweep, which the sweep in run.json does not; "
-        "restore run.json, or start a new run"
+        f"{path}: holds N9-of-another-sweep, which the sweep in run.json does not; restore run.json, or start a new run"
     )
 
 
 def test_another_order_is_another_sweep(path):
     write(path, (THIRD, 0), (FIRST, 0))
-    with pytest.raises(UsageError, match="does not follow the order of the sweep in run.json"):
+    with pytest.raises(UsageError, match=r"does not follow the order of the sweep in run\.json"):
         list(by_stretch(path, STRETCHES))
 
 

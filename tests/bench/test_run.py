@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from bench.ending import Interrupted
 from bench.errors import UsageError
 from bench.events import Listener
 from bench.executors.local import LocalExecutor
 from bench.plan.config import Settings
 from bench.plan.sweep import Axes, Sweep
-from bench.record import journal
+from bench.record import frames, journal
+from bench.record.space import writing
 from bench.run import plan, resume, run
 from reports.schema import ResultRow, SampleRow, columns
 
@@ -92,6 +94,68 @@ def test_an_interrupted_run_goes_on_where_its_journal_ends(tmp_path):
     assert journal.read(tmp_path / "run" / "journal.jsonl")[0] == first
     assert (went_on.results["passes"] == 2).all()
     assert went_on.directory.info()["finished"] is not None
+
+
+class Stopping(Listener):
+    def pass_started(self, pass_, open_blocks):
+        if pass_ == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    with pytest.raises(Interrupted):
+        run(sweep(G=("4", "8")), SETTINGS, out=tmp_path / "run", listener=Stopping())
+    return tmp_path / "run"
+
+
+def rewrite(path, **changes):
+    info = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(info | changes))
+    return info
+
+
+def test_a_stopped_run_has_frames_and_a_report_of_what_was_measured(stopped):
+    assert (frames.read(stopped).results["passes"] == 1).all()
+    assert (stopped / "report.html").is_file()
+    info = json.loads((stopped / "run.json").read_text())
+    assert info["finished"] is None
+    assert info["interrupted"] >= info["started"]
+
+
+def test_a_changed_environment_is_refused_unless_accepted_and_then_kept(stopped):
+    environment = json.loads((stopped / "run.json").read_text())["environment"]
+    rewrite(stopped, environment=environment | {"torch": "1.0"})
+    changed = f"torch was 1.0 and is {environment['torch']}"
+    with pytest.raises(UsageError) as error:
+        resume(stopped)
+    assert str(error.value) == (
+        f"--resume: the environment of {stopped} was changed: {changed}; "
+        "restore it, or go on all the same with --accept-changes"
+    )
+    went_on = resume(stopped, accept_changes=True)
+    assert [one["changed"] for one in went_on.directory.info()["resumed"]] == [[changed]]
+    assert went_on.directory.info()["environment"] == environment
+    assert went_on.directory.info()["interrupted"] is None
+    assert (went_on.results["passes"] == 2).all()
+
+
+def test_a_changed_sweep_is_refused(stopped):
+    rewrite(stopped, sweep=sweep(G=("4", "2")).to_dict())
+    with pytest.raises(UsageError, match=r"--resume: the sweep in .*run\.json is not the one of its problems; restore"):
+        resume(stopped)
+
+
+def test_a_row_that_left_the_plugin_table_is_refused(stopped):
+    rewrite(stopped, names=["native", "mine"])
+    with pytest.raises(UsageError, match="the run measured 'mine', which the plugin table does not hold now"):
+        resume(stopped)
+
+
+def test_a_run_writes_no_more_than_was_foreseen(finished):
+    foreseen = writing(blocks=2, names=2, passes=2)
+    names = ("journal.jsonl", "results.parquet", "samples.parquet", "report.html", "report.md")
+    assert sum((finished.path / name).stat().st_size for name in names) < foreseen.most
 
 
 def test_the_directory_is_there_before_the_first_worker(tmp_path, monkeypatch):

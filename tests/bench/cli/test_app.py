@@ -40,7 +40,7 @@ def test_starting_up_loads_nothing_heavy(module):
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
-@pytest.mark.parametrize("command", ["list", "doctor", "selftest", "run", "report", "compare"])
+@pytest.mark.parametrize("command", ["list", "doctor", "selftest", "run", "report", "compare", "merge"])
 def test_help_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     assert f"Example: gnbench {command}" in " ".join(capsys.readouterr().out.split())
@@ -72,6 +72,11 @@ USAGE_ERRORS = [
     (("run", "--config", "absent.toml"), "--config: absent.toml cannot be read (No such file or directory); "),
     (("run", "--resume", "nowhere"), "--resume: there is no folder nowhere; "),
     (("run", "--resume", "nowhere", "-N", "2"), "--resume: "),
+    (("run", "--resume", "nowhere", "--json", "-N", "2"), "--resume: is given together with -N; "),
+    (("run", *SMALL, "--accept-changes"), "--accept-changes: is given without --resume; "),
+    (("run", *SMALL, "--shard", "5/4"), "--shard: there is no part 5 of 4; "),
+    (("run", *SMALL, "--shard", "slurm"), "--shard: 'slurm' needs a job array, but SLURM_ARRAY_TASK_ID is not set; "),
+    (("merge", "nowhere", "--out", "whole"), "PART: there is no folder nowhere; "),
     (("run", "--nonsense"), "No such option: --nonsense"),
     (("report", "nowhere"), "RUN: there is no folder nowhere; "),
     (("report", "nowhere", "--format", "pdf"), "--format: 'pdf' is unknown; "),
@@ -232,6 +237,21 @@ def test_a_dry_run_tells_the_problems_and_measures_nothing(tmp_path):
     )
     assert document["left_out"][0]["count"] == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_a_big_sweep_shows_its_beginning(capsys):
+    sizes = ",".join(map(str, range(4, 29)))
+    assert main(["run", "--dry-run", "-N", sizes, "-C", "8", "-H", sizes, "-W", "4", "-G", "4"]) == 0
+    shown = capsys.readouterr().out
+    assert "the first 200 of 625 problems; --json lists all" in " ".join(shown.split())
+    assert len(shown.splitlines()) < 230
+
+
+def test_a_task_of_an_array_without_its_part_is_warned(tmp_path):
+    array = {f"SLURM_ARRAY_TASK_{name}": value for name, value in (("ID", "1"), ("MIN", "0"), ("COUNT", "4"))}
+    done = gnbench("run", *SMALL, "--impl", "natve", "--out", tmp_path / "run", **array)
+    assert done.returncode == 2
+    assert "each measures the whole sweep; give --shard slurm" in done.stderr
 
 
 def test_an_implementation_asked_for_that_goes_wrong_is_status_1_and_all_is_written(tmp_path):

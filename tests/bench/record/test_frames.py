@@ -106,3 +106,22 @@ def test_another_table_is_not_taken_for_a_frame(tmp_path):
     pd.DataFrame({"run_id": ["a"]}).to_parquet(tmp_path / "results.parquet")
     with pytest.raises(DamagedRun, match=r"results\.parquet: has no column implementation; restore"):
         frames.read(tmp_path)
+
+
+def test_frames_written_part_by_part_are_those_written_at_once(tmp_path, result_row, monkeypatch):
+    monkeypatch.setattr(frames, "_GROUP_ROWS", 3)
+    many = [dataclasses.replace(result_row, N=n + 1) for n in range(8)]
+    with frames.Writer(tmp_path) as writer:
+        for start in range(0, 8, 2):
+            writer.add(many[start : start + 2], ())
+    assert pq.ParquetFile(tmp_path / "results.parquet").metadata.num_row_groups == 3
+    assert records(frames.read(tmp_path).results) == [to_record(row) for row in many]
+
+
+def test_a_writer_that_fails_leaves_the_frames_that_were_there(tmp_path, result_row):
+    frames.write(tmp_path, [result_row], [])
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt), frames.Writer(tmp_path) as writer:
+        writer.add([result_row], [])
+        raise KeyboardInterrupt
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before

@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -101,6 +103,40 @@ def test_a_disk_that_fills_leaves_no_half_record(path, monkeypatch):
                 journal.append({"pass": 1})
         journal.append({"pass": 2})
     assert read(path) == [{"pass": 0}, {"pass": 2}]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from bench.record.journal import Journal
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+with Journal(Path(sys.argv[1])) as journal:
+    for number in range(100):
+        try:
+            journal.append({"number": number, "filler": "x" * 80})
+        except OSError:
+            print(number)
+            break
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
+def test_a_record_that_only_partly_fits_is_cut_off_by_a_real_limit(path):
+    command = [sys.executable, "-c", LIMITED, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert [record["number"] for record in read(path)] == list(range(int(done.stdout)))
+    assert 900 - 110 < path.stat().st_size <= 1000
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_a_torn_tail_longer_than_any_block_is_found(path):
+    path.write_bytes(b'{"pass":0}\n' + b"x" * (3 << 16))
+    assert read(path, lambda line: None) == [{"pass": 0}]
+
+
+def test_a_journal_of_a_torn_line_alone_becomes_empty(path):
+    path.write_bytes(b'{"pa')
+    assert read(path, lambda line: None) == []
 
 
 def test_a_line_is_json_that_any_reader_takes(path):

@@ -146,6 +146,20 @@ def test_two_processes_cannot_share_a_run(tmp_path):
     assert ask_another_process() == "held"
 
 
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    run = rundir.create(tmp_path / "run", {})
+    for name in (".results.parquet.abc123", ".run.json.abc123", ".report.html.x"):
+        (run.path / name).write_text("half")
+    with run.lock():
+        pass
+    assert not [path for path in run.path.iterdir() if path.name.endswith(("abc123", ".x"))]
+
+
+def test_a_part_of_a_sweep_has_its_part_in_the_name():
+    path = rundir.default_path(datetime(2026, 11, 24, 20, 13, 28), (2, 4))
+    assert path.as_posix() == "runs/2026-11-24T201328-part-2-of-4"
+
+
 def test_the_default_path_is_the_time_and_never_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     now = datetime(2026, 11, 24, 20, 13, 28)
