@@ -1,5 +1,7 @@
 """Frames made from a journal, stretch by stretch."""
 
+import contextlib
+
 import pytest
 from stand_in import CONDITIONS, TABLE, StandIn, blocks
 
@@ -32,10 +34,8 @@ def measured(tmp_path):
             past=past_of(directory.journal_path, STRETCHES, Listener()),
             listener=Listener(),
         )
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             passes.make(StandIn(stop_after=stop_after, **executor))
-        except KeyboardInterrupt:
-            pass
         needs = [Need(key=block.key, needed_bytes=10, fits=block is not BLOCKS[2]) for block in BLOCKS]
         return Measured(
             directory=directory,
