@@ -27,8 +27,8 @@ _PANDAS = {
 }
 
 
-_GROUP_ROWS = 50_000
-"""Rows of a Parquet row group: 16 MB of samples, and still a few seconds' worth of a big run."""
+_GROUP_ROWS = 20_000
+"""Rows of a Parquet row group: more would be held as Python objects, some 2 kB each while they are packed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
