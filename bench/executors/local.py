@@ -15,6 +15,7 @@ from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker, WorkerLost, Zygote
 from bench.measure.visit import CellVisit, Visit, Visited, visit
+from reports.schema import Status
 
 _LOAD_TIMEOUT_S = 300.0
 PASSES_A_ZYGOTE = 3
@@ -124,11 +125,16 @@ class LocalExecutor:
 
     def _fresh_worker(self) -> messages.Loaded:
         began = time.perf_counter()
+        may_try_again = True
         try:
             while True:
                 try:
                     return self._load()
                 except WorkerLost as loss:
+                    if loss.name is None and loss.status == Status.CRASHED and may_try_again:
+                        # Killed from outside while it started, by the system's own killer perhaps: once is no habit.
+                        may_try_again, self._worker = False, None
+                        continue
                     self._blame(loss)
         finally:
             self.starting_s += time.perf_counter() - began
