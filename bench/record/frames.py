@@ -122,7 +122,9 @@ def read(directory: Path) -> Frames:
 
 def write_rows(path: Path, row: type, rows: Iterable[Any]) -> None:
     """Write rows of any declared class to one Parquet file, whole or not at all; ValueError as ``write``."""
-    replace_file(path, partial(pq.write_table, _table(row, rows)))
+    table = _table(row, rows)
+    with replacing(path) as file:
+        pq.write_table(table, file)
 
 
 def read_rows(path: Path, row: type) -> pd.DataFrame:
