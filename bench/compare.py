@@ -94,7 +94,8 @@ def _cells(run: str, frames: Frames, info: Info, key: list[str]) -> dict[_Key, _
             reference=reference,
             problem=problem_label(row, {*PROBLEM_COLUMNS}.difference(key)),
             status=row["status"],
-            conditions={name: _or_none(row.get(name)) for name in _CONDITIONS},
+            conditions={name: _or_none(row.get(name)) for name in _CONDITIONS}
+            | {"sustained load": bool(_told(info, ("settings", "sustained")))},
             noise_floor=_or_none(row.get("noise_floor")) or 0.0,
             log_ratios=ratios.get(_key(row, PROBLEM_COLUMNS), []) if row["status"] == Status.OK else [],
         )

@@ -126,7 +126,7 @@ class Measuring:
         conditions = Conditions(
             run_id=info["run_id"],
             reference=self.settings.reference,
-            timer=timer_of(self.sweep.device),
+            timer=self.settings.timer or timer_of(self.sweep.device),
             cache=self.settings.cache or default_cache(self.sweep.device),
             threads=table.threads,
         )

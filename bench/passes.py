@@ -155,6 +155,8 @@ class Passes:
             clock_s=2 * self.table.resolution_s,
             timeout_s=self.settings.cell_timeout_s,
             weighs=tally.passes == 0,
+            timer=self.conditions.timer,
+            sustained=self.settings.sustained,
         )
 
     def _count(self, visited: Visited, stretch: _Stretch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import host
+from bench.devices.timers import refuse_what_cannot_time
 from bench.errors import UsageError
 from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
@@ -45,8 +46,9 @@ def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = (), *, availab
     Raises
     ------
     UsageError
-        No valid problem is left, or none fits in memory.
+        No valid problem is left, none fits in memory, or the timer cannot measure them.
     """
+    refuse_what_cannot_time(sweep.device, settings.timer, sustained=settings.sustained)
     expansion = expand(sweep)
     problems = expansion.problems
     if settings.shard is not None:

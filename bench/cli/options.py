@@ -65,7 +65,14 @@ Precision = Annotated[
 ]
 Passes = Annotated[str | None, _option("--passes", help="Passes on fresh workers, at most (8).", panel=_MEASURING)]
 Cache = Annotated[str | None, _option("--cache", help="warm (the CPU's default) or cold (CUDA's).", panel=_MEASURING)]
-Timer = Annotated[str | None, _option("--timer", help="host on the CPU, events on CUDA.", panel=_MEASURING)]
+Timer = Annotated[
+    str | None,
+    _option("--timer", help="host on the CPU; events (default), graph, cupti or nvbench on CUDA.", panel=_MEASURING),
+]
+Sustained = Annotated[
+    bool | None,
+    _option("--sustained/--burst", help="CUDA: under continuous load, or after rests (default).", panel=_MEASURING),
+]
 CellTimeout = Annotated[
     str | None, _option("--cell-timeout", help="Seconds after which a cell is given up (60).", panel=_MEASURING)
 ]

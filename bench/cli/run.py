@@ -11,7 +11,6 @@ from bench.cli import options as opt
 from bench.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from bench.plan.config import Config
     from bench.run import Plan, Run
 
 
@@ -42,6 +41,7 @@ def run(
     passes: opt.Passes = None,
     cache: opt.Cache = None,
     timer: opt.Timer = None,
+    sustained: opt.Sustained = None,
     cell_timeout: opt.CellTimeout = None,
     seed: opt.Seed = None,
     out: opt.Out = None,
@@ -81,7 +81,9 @@ def run(
     )  # fmt: skip
     if plugin:
         configured = replace(configured, settings=replace(configured.settings, plugins=tuple(plugin)))
-    _refuse_what_cannot_be(configured)
+    if sustained is not None:
+        configured = replace(configured, settings=replace(configured.settings, sustained=sustained))
+    opt.refuse_missing(configured.settings.plugins)
     if dry_run:
         return _show_plan(plan(configured.sweep, configured.settings), as_json=json)
     with interruptible(), listening() as listener:
@@ -98,17 +100,6 @@ def _only_resume() -> None:
     words = [word for word in sys.argv[2:] if word.startswith("-") and word.split("=")[0] not in own]
     if words:
         raise UsageError("--resume", f"is given together with {words[0]}", "the run keeps its own settings")
-
-
-def _refuse_what_cannot_be(configured: Config) -> None:
-    """Refuse a missing plugin file or a timer of another device before anything is started."""
-    from bench.devices.environment import timer_of
-
-    opt.refuse_missing(configured.settings.plugins)
-    timer = configured.settings.timer
-    own = timer_of(configured.sweep.device)
-    if timer not in {None, own}:
-        raise UsageError("--timer", f"{timer!r} does not measure {configured.sweep.device} here", f"use {own}")
 
 
 def _show_plan(planned: Plan, *, as_json: bool) -> int:

@@ -15,7 +15,7 @@ import torch
 
 from bench.devices import waiting
 from bench.devices.allocations import allocation_changes, peak_of
-from bench.devices.base import Batch, Call, Clock
+from bench.devices.base import Batch, Call, Clock, WarmUp
 from bench.devices.resident import resident_peak_bytes
 
 _EMPTY_CALLS = 10_000
@@ -29,6 +29,8 @@ class CpuDevice:
     """Times calls with the host's monotonic clock on a fixed number of threads."""
 
     name = "cpu"
+    warm_up = WarmUp()
+    replays = False
 
     def __init__(self) -> None:
         self._evicting = torch.empty(0)
@@ -51,6 +53,13 @@ class CpuDevice:
         if torch.get_num_threads() != threads:
             raise RuntimeError(f"torch runs on {torch.get_num_threads()} threads where {threads} were asked for")
         gc.disable()
+
+    def configure(self, *, timer: str | None, sustained: bool) -> None:
+        """Do nothing: the host's clock is the only timer, and calls follow one another anyway."""
+
+    def copies(self, input_bytes: int, *, cold: bool) -> int:
+        """Keep a call on its own tensors: everything was written out of the caches where that is asked for."""
+        return 1
 
     def synchronize(self) -> None:
         """Nothing runs on a CPU behind its caller's back."""
@@ -118,8 +127,12 @@ class CpuDevice:
         sum(range(_SPIN_STEPS))
         return (time.perf_counter_ns() - start) / 1e9
 
-    def cool_down(self, most_s: float) -> None:
-        """Nothing to wait for: a CPU does not say that it is slowed down."""
+    def cool_down(self, seconds: float) -> None:
+        """Do nothing: a CPU does not tell whether it is throttled."""
+
+    def recover(self) -> str | None:
+        """Do nothing: a CPU is not broken by a call that raised."""
+        return None
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@ died), ``watch`` (their deaths, memory and output, from outside), ``rounds`` (wh
 
 The worker's side: ``zygote`` (imports torch once and forks), ``worker`` (answers messages; the only place that runs
 a kernel), ``bench`` it works on: ``opened`` (one block's tensors, calls and truth), ``variant``, ``inputs``, ``call``,
-``oracle``, ``error``, ``form`` (what an output is), ``honesty`` (contents never seen), ``compiles``, ``trace`` (torch's
-profiler), ``ranges`` (nvtx).
+``oracle``, ``error``, ``form`` (what an output is), ``warming`` (when a call is warm; pure), ``replay`` (does a graph
+read its inputs anew), ``honesty`` (contents never seen), ``compiles``, ``trace`` (torch's profiler), ``ranges`` (nvtx).
 Around each act of a row: ``conduct``, of ``state``, ``patches`` and ``tasks``; ``limits`` (memory).
 """

@@ -84,28 +84,30 @@ def _shift(variant: Variant, steps: tuple[int, int, int]) -> Change:
         return tensor.roll(steps, (0, 2, 3))
 
     def apply() -> None:
-        variant.given.x.copy_(shifted(variant.pristine.x))
+        moved = shifted(variant.pristine.x)
+        for given in variant.all_given:
+            given.x.copy_(moved)
 
     return Change(apply=apply, expected=lambda: tuple(shifted(one) for one in variant.expected))
 
 
 def _scaling(variant: Variant, factor: float) -> Change:
-    given, pristine = variant.given.dy, variant.pristine.dy
-    assert given is not None
-    assert pristine is not None
-
     def apply() -> None:
-        given.copy_(pristine * factor)
+        for given in variant.all_given:
+            assert given.dy is not None
+            assert variant.pristine.dy is not None
+            given.dy.copy_(variant.pristine.dy * factor)
 
     return Change(apply=apply, expected=lambda: tuple(one * factor for one in variant.expected))
 
 
 def _put_back(variant: Variant) -> None:
     """Put back what the changes touch."""
-    if variant.given.dy is not None and variant.pristine.dy is not None:
-        variant.given.dy.copy_(variant.pristine.dy)
-    else:
-        variant.given.x.copy_(variant.pristine.x)
+    for given in variant.all_given:
+        if given.dy is not None and variant.pristine.dy is not None:
+            given.dy.copy_(variant.pristine.dy)
+        else:
+            given.x.copy_(variant.pristine.x)
 
 
 class Challenge:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+from bench.devices.base import TimingRefused
 from reports.schema import Status
 
 _FILE_BYTES = 1 << 30
 """More than a compiler's largest output; a plugin that prints without end meets it before the disk is full."""
-_WORDS = ("can't allocate memory", "std::bad_alloc", "Cannot allocate memory")
+_WORDS = ("can't allocate memory", "std::bad_alloc", "Cannot allocate memory", "CUDA error: out of memory")
 
 
 def limit_memory(spare_bytes: int | None) -> None:
@@ -56,7 +57,9 @@ def data_bytes() -> int | None:
 
 
 def status_of(error: BaseException) -> Status:
-    """Tell a lack of memory from any other failure."""
+    """Tell a lack of memory, and a timer's refusal, from any other failure."""
+    if isinstance(error, TimingRefused):
+        return Status(error.status)
     # The CPU allocator raises a plain RuntimeError, and fork and mmap an OSError: their words are their only mark.
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in str(error) for words in _WORDS):
         return Status.OUT_OF_MEMORY

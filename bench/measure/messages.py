@@ -77,6 +77,10 @@ class Open:
     """What the worker may take beyond what it holds; None for no limit."""
     yardstick: bool = True
     """False where native dies of this problem: the tolerance is then what it is without it."""
+    timer: str | None = None
+    """None is the device's own."""
+    sustained: bool = False
+    """Keep the device busy before each batch, so that its heat is that of work without a pause."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,8 +161,11 @@ class TimedBatch:
     """Batches thrown away before this one, since they were struck."""
     sm_clock_hz: float | None = None
     throttled: bool | None = None
+    power_w: float | None = None
+    temperature_c: float | None = None
     status: str | None = None
     reason: str | None = None
+    """Without a status: what is to be said of how the figure was taken."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

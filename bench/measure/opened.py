@@ -14,24 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.devices.base import Batch, Call, Device
+from bench.devices.base import Batch, Call, Device, Turns
 from bench.measure import form, tasks
 from bench.measure.call import Gradient, Kernel, bind, cloning, copying, saved_bytes
 from bench.measure.compiles import Compiles, told
 from bench.measure.error import Errors, judge
 from bench.measure.honesty import Challenge
-from bench.measure.inputs import bits_equal
+from bench.measure.inputs import Inputs, bits_equal
 from bench.measure.messages import CLONE, COPY, TWIN, Challenged, Checked, TimedBatch, Warmed, Weighed
-from bench.measure.variant import make_variant
+from bench.measure.replay import stale
+from bench.measure.variant import Variant, make_variant
+from bench.measure.warming import Warming
 from bench.plan.problem import Problem
 from reports.schema import Status
 
 VARIANTS = 2
 """Rounds alternate between inputs of other contents at other addresses: an answer kept from the last is seen."""
 
-_STEADY_WITHIN = 0.1
-_STEADY_BATCH_S = 1e-3
-_MOST_WARMING_BATCHES = 16
 _SLOW_CALL_S = 0.02
 _OUTSIDE_CALLS = 3
 _MOST_REPEATS = 8
@@ -74,10 +73,11 @@ class OpenedBlock:
         self._left_grad_mode = False
         with self._grad_mode():
             self._variants = [
-                make_variant(problem, seed + index, placement, yardstick=yardstick) for index in range(VARIANTS)
+                self._with_copies(make_variant(problem, seed + index, placement, yardstick=yardstick), placement)
+                for index in range(VARIANTS)
             ]
         # Something of random size before them moves where the kernels' outputs come to lie.
-        self._padding = torch.empty(placement.randrange(1, 1 << 20), dtype=torch.uint8)
+        self._padding = torch.empty(placement.randrange(1, 1 << 20), dtype=torch.uint8, device=problem.device)
         self._calls: dict[str, list[Call]] = {}
         self._call_s: dict[str, float] = {}
         self._reference_output: Any = None
@@ -95,6 +95,15 @@ class OpenedBlock:
             yield
             self._left_grad_mode |= torch.is_grad_enabled() != wanted
 
+    def _with_copies(self, variant: Variant, placement: random.Random) -> Variant:
+        more = self._device.copies(self._problem.input_bytes, cold=self._cold) - 1
+        return replace(variant, copies=tuple(variant.pristine.copy(placement) for _ in range(more)))
+
+    def _bound(self, binding: Callable[[Inputs], Call]) -> list[Call]:
+        """Bind a call to each variant, and to each copy of it where the device wants new addresses."""
+        bound = [[binding(given) for given in variant.all_given] for variant in self._variants]
+        return [calls[0] if len(calls) == 1 else Turns(calls, self._problem.input_bytes) for calls in bound]
+
     def check(self, name: str) -> Checked:
         """Bind and call an implementation for the first time, and hold what it gives against the truth."""
         try:
@@ -107,7 +116,7 @@ class OpenedBlock:
     def _first_calls(self, name: str) -> Checked:
         started = time.perf_counter()
         with self._grad_mode():
-            calls = [bind(self._kernels[name], self._problem, variant.given) for variant in self._variants]
+            calls = self._bound(lambda given: bind(self._kernels[name], self._problem, given))
             output = calls[0]()
             self._device.synchronize()
             first_call_s = time.perf_counter() - started
@@ -160,7 +169,7 @@ class OpenedBlock:
         return not all(bits_equal(tensor.detach().clone(), copy) for tensor, copy in pairs)
 
     def _shares_memory(self, output: object) -> bool:
-        given = {variant.given.x.untyped_storage().data_ptr() for variant in self._variants}
+        given = {one.x.untyped_storage().data_ptr() for variant in self._variants for one in variant.all_given}
         return any(tensor.numel() and tensor.untyped_storage().data_ptr() in given for tensor in form.tensors(output))
 
     def _equals_reference(self, output: object) -> bool | None:
@@ -171,10 +180,11 @@ class OpenedBlock:
 
     def _changed_inputs(self) -> str | None:
         """Say that inputs were changed, and give them their values back."""
-        changed = [variant for variant in self._variants if not variant.given.equal(variant.pristine)]
-        for variant in changed:
+        pairs = [(given, variant.pristine) for variant in self._variants for given in variant.all_given]
+        changed = [(given, pristine) for given, pristine in pairs if not given.equal(pristine)]
+        for given, pristine in changed:
             with torch.no_grad():
-                variant.given.restore(variant.pristine)
+                given.restore(pristine)
         return "changed its inputs" if changed else None
 
     def changed_grad_mode(self) -> str | None:
@@ -187,28 +197,43 @@ class OpenedBlock:
         with self._grad_mode():
             if self._reference in self._calls:
                 kernel = self._kernels[self._reference]
-                self._calls[TWIN] = [bind(kernel, self._problem, variant.given) for variant in self._variants]
-            self._calls[COPY] = [copying(variant.given) for variant in self._variants]
-            self._calls[CLONE] = [cloning(variant.given) for variant in self._variants]
+                self._calls[TWIN] = self._bound(lambda given: bind(kernel, self._problem, given))
+            self._calls[COPY] = self._bound(copying)
+            self._calls[CLONE] = self._bound(cloning)
 
     def warm(self, name: str) -> Warmed:
-        """Call in growing batches until two in succession agree within 10 %; give a call's time."""
+        """Call in growing batches until the device's rule finds it steady; give a call's time."""
         if not self._calls.get(COPY):
             self._add_companions()
         if name not in self._calls:
             return Warmed(call_s=None, status=Status.NOT_MEASURED, reason="the reference was not checked")
-        calls, previous = 1, 0.0
+        warming = Warming(self._device.warm_up)
         with self._grad_mode():
-            for _ in range(_MOST_WARMING_BATCHES):
-                batch, _ = self._device.time(self._calls[name][0], calls, cold=self._cold)
-                call_s = batch.seconds / calls
-                if batch.seconds >= _STEADY_BATCH_S and abs(call_s - previous) <= _STEADY_WITHIN * previous:
-                    break
-                previous = call_s
-                if batch.seconds < _STEADY_BATCH_S:
-                    calls *= 2
-        self._call_s[name] = call_s
-        return Warmed(call_s=call_s)
+            while not warming.is_over:
+                batch, _, _ = self._undisturbed(self._calls[name][0], warming.calls, warms=False)
+                warming.feed(batch.seconds, batch.sm_clock_hz)
+            if self._device.replays and name in self._kernels and (wrong := self._stale(name)):
+                return Warmed(call_s=None, status=Status.INCONSISTENT, reason=wrong)
+        self._call_s[name] = warming.call_s
+        return Warmed(call_s=warming.call_s)
+
+    def _stale(self, name: str) -> str | None:
+        """Change the inputs under a recording of the call and see whether its answer changes with them."""
+        mine, other = self._variants
+
+        def replayed() -> tuple[Tensor, ...]:
+            _, output = self._device.time(self._calls[name][0], 1, cold=self._cold)
+            return tuple(tensor.detach() for tensor in form.tensors(output))
+
+        wrong = stale(
+            self._problem,
+            mine.all_given,
+            mine.pristine,
+            other.pristine,
+            answer=replayed,
+            judge=lambda output, expected: judge(output, expected, mine.dtypes, mine.tolerance).wrong,
+        )
+        return wrong and f"its replay does not read its inputs anew: {wrong}"
 
     def time(self, name: str, calls: int, round_: int, *, verify: bool) -> TimedBatch:
         """Time one batch on the round's inputs, then poison its output; hold it against the truth first where asked."""
@@ -231,8 +256,10 @@ class OpenedBlock:
             repeats=repeats,
             sm_clock_hz=batch.sm_clock_hz,
             throttled=batch.throttled,
+            power_w=batch.power_w,
+            temperature_c=batch.temperature_c,
             status=Status.INCONSISTENT if wrong else Status.UNSTEADY if unsteady else None,
-            reason=wrong or (unsteady and f"while timed: {unsteady}"),
+            reason=wrong or (f"while timed: {unsteady}" if unsteady else batch.remark),
         )
 
     def _undisturbed(self, call: Call, calls: int, *, warms: bool) -> tuple[Batch, Any, int]:

@@ -25,6 +25,13 @@ class Variant:
     expected: tuple[Tensor, ...]
     dtypes: tuple[torch.dtype, ...]
     tolerance: Tolerance
+    copies: tuple[Inputs, ...] = ()
+    """More of ``given``, where a call takes turns among addresses."""
+
+    @property
+    def all_given(self) -> tuple[Inputs, ...]:
+        """Every memory that a call may be given."""
+        return (self.given, *self.copies)
 
 
 def make_variant(problem: Problem, seed: int, placement: random.Random, *, yardstick: bool = True) -> Variant:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker
@@ -52,6 +53,9 @@ class Visit:
     """Measure memory and challenge too: once a run is enough."""
     yardstick: bool = True
     """False where native dies of the problem when it is opened."""
+    timer: str | None = None
+    """None is the device's own."""
+    sustained: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,9 +66,11 @@ class Series:
     seconds: list[float]
     positions: list[int]
     page_faults: list[int] = field(default_factory=list)
-    """Empty where the device has none to count; likewise the two below."""
+    """Empty where the device has none to count; likewise those below."""
     sm_clock_hz: list[float] = field(default_factory=list)
     throttled: list[bool] = field(default_factory=list)
+    power_w: list[float] = field(default_factory=list)
+    temperature_c: list[float] = field(default_factory=list)
     struck: int = 0
     """Batches beside these that another program disturbed: repeated, and in no figure."""
 
@@ -189,6 +195,8 @@ class _Visiting:
                 cold=plan.cold,
                 memory_bytes=memory_bytes(plan.problem) + SPARE_BYTES if plan.problem.device == "cpu" else None,
                 yardstick=plan.yardstick,
+                timer=plan.timer,
+                sustained=plan.sustained,
             ),
             _OPEN_TIMEOUT_S,
         )
@@ -223,7 +231,9 @@ class _Visiting:
                 self._leave(name, warmed.status, warmed.reason)
                 continue
             call_s = max(warmed.call_s, 1e-9)
-            calls[name] = 1 if self._plan.cold else calls_for(call_s, clock_s=self._plan.clock_s, batch_s=_BATCH_S)
+            calls[name] = calls_for(call_s, clock_s=self._plan.clock_s, batch_s=_BATCH_S)
+            if self._plan.cold:
+                calls[name] = min(calls[name], most_cold_calls(self._plan.problem.device))
             round_s += call_s * (calls[name] + 1)
         for name, reason in self._untimed.items():
             if self._visited.cells[name].status == Status.OK:
@@ -298,9 +308,11 @@ class _Visiting:
             series.calls = batch.calls
             series.seconds.append(batch.seconds or 0.0)
             series.positions.append(position)
-            for name in ("page_faults", "sm_clock_hz", "throttled"):
+            for name in ("page_faults", "sm_clock_hz", "throttled", "power_w", "temperature_c"):
                 if (value := getattr(batch, name)) is not None:
                     getattr(series, name).append(value)
+            if batch.reason is not None and batch.name in self._visited.cells:
+                self._visited.cells[batch.name].reason = batch.reason  # a remark on a cell that is ok
 
     def _series(self, batch: messages.TimedBatch) -> Series:
         return self._visited.series.setdefault(batch.name, Series(calls=batch.calls, seconds=[], positions=[]))

@@ -177,6 +177,7 @@ class _Worker:
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)
         self._fallen.clear()
+        self._device.configure(timer=request.timer, sustained=request.sustained)
         refused, untimed = {}, {}
         kernels: dict[str, Kernel | Gradient] = {}
         for name in request.names:
@@ -217,14 +218,18 @@ class _Worker:
     ) -> Answer:
         """Let one implementation act under its own name; what it raises and what it does is its own failure."""
         assert self._block is not None
+        assert self._device is not None
         self._mark.set(name)
         answer = failure = None
         try:
             answer = act(self._block)
+            self._device.synchronize()  # what it launched may fail later: under its own name, not the next one's
         except BaseException as error:  # KeyboardInterrupt too: no more than what a row raised
             # The error itself must go at once: it holds the row's frames, and what lies in them.
             failure = (limits.status_of(error), one_line(error))
             _trace(error)
+        if failure is not None and (lost := self._device.recover()) is not None:
+            raise Spoilt(name, Status.CRASHED, f"{failure[1]}: {lost}")
         # At once, under its own name: the next one to be called would be slowed, and blamed.
         offence = self._looked(name)
         changed = self._block.changed_grad_mode()

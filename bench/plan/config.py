@@ -26,6 +26,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
         "passes": "--passes",
         "cache": "--cache",
         "timer": "--timer",
+        "sustained": "--sustained",
         "cell_timeout_s": "--cell-timeout",
         "seed": "--seed",
         "threads": "--threads",
@@ -58,6 +59,8 @@ class Settings:
     """``cold`` or ``warm``; None is the device's own habit."""
     timer: str | None = None
     """One of ``TIMERS``; None is the device's own."""
+    sustained: bool = False
+    """Keep the device busy before each batch (CUDA)."""
     cell_timeout_s: float = 60.0
     seed: int = 0
     threads: int | None = None
@@ -222,6 +225,12 @@ def _name(value: Any, where: str) -> str:
     return value
 
 
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(where, f"{value!r} is neither true nor false", "write true or false")
+    return value
+
+
 def _reader(read: Callable[[str, str], Any]) -> Callable[[Any, str], Any]:
     return lambda value, where: read(_text(value, where), where)
 
@@ -235,6 +244,7 @@ _SETTINGS_READERS: Mapping[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("budget_s", "precision_percent", "cell_timeout_s"), _reader(axes.number)),
     **dict.fromkeys(("passes", "seed", "threads"), _reader(axes.whole)),
     **dict.fromkeys(("cache", "timer", "reference"), _name),
+    "sustained": _flag,
     **dict.fromkeys(("impl", "exclude", "plugins"), _names),
     "shard": _reader(axes.part),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 import torch.nn.functional as F
 
-from bench.devices.base import Batch, Clock
+from bench.devices.base import Batch, Clock, WarmUp
 from bench.events import Listener
 from bench.measure import messages, opened, worker
 from bench.measure.conduct import Conduct
@@ -53,6 +53,8 @@ class Machine:
     """Place of each batch in its round, by pass, round and name, as it was asked for."""
     turns: dict[tuple[str, str], int] = field(default_factory=dict)
     name = "cpu"
+    warm_up = WarmUp()
+    replays = False
 
     # The host's clock, as the worker reads it around a first call.
     def perf_counter(self):
@@ -73,8 +75,17 @@ class Machine:
         self.threads = threads
         torch.set_num_threads(threads)
 
+    def configure(self, *, timer, sustained):
+        assert (timer, sustained) == (None, False)
+
+    def copies(self, input_bytes, *, cold):
+        return 1
+
     def synchronize(self):
         pass
+
+    def recover(self):
+        return None
 
     def time(self, call, calls, *, cold):
         name, start, output = self.mark.name, self.now_ns, None
@@ -92,7 +103,7 @@ class Machine:
     def spin_s(self):
         return (40 + self.round_) / 1e6
 
-    def cool_down(self, most_s):
+    def cool_down(self, seconds):
         raise AssertionError("a visit without a share of the budget waits for nothing")
 
     def allocated_bytes(self, call):

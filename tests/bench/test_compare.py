@@ -120,6 +120,12 @@ def test_what_was_measured_in_another_way_has_no_ratio(run, other, obstacle):
     assert row.base_speedup == pytest.approx(2.0)
 
 
+def test_sustained_load_is_not_compared_with_bursts(run):
+    info = {"settings": {"reference": "native", "sustained": True}}
+    row = only_row(run([2.0]), run([2.0]), INFO, info)
+    assert (row.change, row.verdict) == (None, "not compared: sustained load off against on")
+
+
 def test_another_reference_has_no_ratio(run):
     row = only_row(run([2.0]), run([2.0], reference="naive"), INFO, {"settings": {"reference": "naive"}})
     assert (row.change, row.verdict) == (None, "not compared: reference native against naive")

@@ -67,6 +67,11 @@ USAGE_ERRORS = [
     ),
     (("run", *SMALL, "--device", "gpu"), "--device: 'gpu' is unknown; did you mean 'cpu'?"),
     (("run", *SMALL, "--timer", "events"), "--timer: 'events' does not measure cpu here; use host"),
+    (("run", *SMALL, "--sustained"), "--sustained: cpu has no clock that a stretch of load would settle; leave it out"),
+    (
+        ("run", *SMALL, "--device", "cuda", "--timer", "host"),
+        "--timer: 'host' does not measure cuda here; use events, graph, cupti or nvbench",
+    ),
     (("run", *SMALL[:3], "9", "-G", "2", "-H", "1", "-W", "1"), "sweep: no valid problem is left: "),
     (("run", *SMALL, "--threads", "4096"), "--threads: 4096 is more than the "),
     (("run", "--config", "absent.toml"), "--config: absent.toml cannot be read (No such file or directory); "),

@@ -55,7 +55,8 @@ def test_the_sweep_comes_before_the_problems(load):
 def test_settings_alone_leave_the_sweep_empty(load):
     config = load(
         '[settings]\nbudget_s = 3\npasses = 2\nimpl = ["native", "cpp"]\nexclude = "naive, compiled"\nshard = "2/4"\n'
-        'plugins = ["a,b.py"]\ncache = "cold"\ntimer = "host"\nseed = 0\nthreads = 2\nreference = "cpp"'
+        'plugins = ["a,b.py"]\ncache = "cold"\ntimer = "host"\nseed = 0\nthreads = 2\nreference = "cpp"\n'
+        "sustained = true"
     )
     assert config.sweep.entries == ()
     assert config.settings == Settings(
@@ -67,6 +68,7 @@ def test_settings_alone_leave_the_sweep_empty(load):
         plugins=("a,b.py",),
         cache="cold",
         timer="host",
+        sustained=True,
         threads=2,
         reference="cpp",
     )

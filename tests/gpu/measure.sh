@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# On a machine with a GPU: the device's tests, then the same cells by each timer, set side by side. Under 8 minutes.
+#   tests/gpu/measure.sh            writes to $OUT, or ./gpu-out
+# No setting of the GPU is changed. A timer whose package is missing is left out and named.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+python=${PYTHON:-python}
+out=${OUT:-./gpu-out}
+
+if ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+  echo "no CUDA device: nothing was measured" >&2
+  exit 2
+fi
+mkdir -p "$out"
+"$python" -m bench doctor >"$out/doctor.txt" 2>&1
+nvidia-smi -q >"$out/nvidia-smi.txt" 2>&1 || true
+
+echo "== tests/gpu"
+timeout 120 "$python" -m pytest -q -m gpu tests/gpu 2>&1 | tee "$out/tests.txt"
+failed=${PIPESTATUS[0]}
+
+# Small, middle and large: launch-bound, in L2, in memory. Three passes are what the timers' comparison needs.
+problems=(-N 1,2 -C 320 -H 16,64 -W 64 -G 32 --dtype bfloat16)
+for cache in cold warm; do
+  for timer in events graph cupti nvbench; do
+    echo "== $timer, $cache"
+    left=$((450 - SECONDS))
+    if ((left < 15)); then
+      echo "left out: the 8 minutes are over"
+      failed=1
+      continue
+    fi
+    # 1: a cell has no figure, which the comparison tells; 2: the timer's package is missing, as its line says.
+    timeout "$((left < 60 ? left : 60))" "$python" -m bench run --device cuda --timer "$timer" --cache "$cache" "${problems[@]}" \
+      --impl native,triton,cuda --budget 8 --passes 3 --out "$out/$timer-$cache" >"$out/$timer-$cache.txt" 2>&1
+    status=$?
+    tail -n 1 "$out/$timer-$cache.txt"
+    [[ $status -eq 0 || $status -eq 1 || $status -eq 2 ]] || failed=1
+  done
+done
+
+"$python" tests/gpu/compare_timers.py "$out" || failed=1
+exit "$failed"
