@@ -194,8 +194,11 @@ class Measuring:
         before_s = sum(passes.past.seconds.values())
         wall_s = time.perf_counter() - began + before_s
         cost = about.cost(passes.spent, wall_s=wall_s, starting_s=starting_s, reporting_s=0.0)
-        load = (self.directory.info().get("load") or {}) | {"after": host.load()}
-        ended = {"finished": _now(), "load": load}
+        info = self.directory.info()
+        ended = {"finished": _now(), "load": (info.get("load") or {}) | {"after": host.load()}}
+        if (line := passes.disturbed) is not None:
+            self.listener.warned(line)
+            ended["warnings"] = [*info.get("warnings", ()), line]
         measured.write_report(**ended, cost=cost)
         reported_s = time.perf_counter() - began + before_s
         cost = about.cost(passes.spent, wall_s=reported_s, starting_s=starting_s, reporting_s=reported_s - wall_s)

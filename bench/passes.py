@@ -26,6 +26,9 @@ from reports.schema import Status
 _LEAST_PASSES = 6 if CAN_FORK else 3
 """Made even past the budget; a pass that must import torch anew costs seconds, so there are fewer of them."""
 
+_FEW_STRUCK = 0.05
+"""Of all batches; on a quiet machine under 0.01 of them are."""
+
 Stretches = Sequence[Sequence[Block]]
 
 
@@ -73,6 +76,8 @@ class Passes:
     """Seconds of visits by phase."""
     _done: int = 0
     _failing: Counter[str] = field(default_factory=Counter)
+    _struck: int = 0
+    _batches: int = 0
     _began: float = 0.0
 
     def make(self, executor: Executor) -> None:
@@ -95,6 +100,17 @@ class Passes:
                 stretch = self._begin(place)
                 for pass_ in range(self.settings.passes):
                     self._make_pass(pass_, stretch, executor, journal)
+
+    @property
+    def disturbed(self) -> str | None:
+        """Say that other programs took part in the run, where they spoilt more than a few batches."""
+        share = self._struck / max(1, self._struck + self._batches)
+        if share <= _FEW_STRUCK:
+            return None
+        return (
+            f"another program was busy: {share:.0%} of all batches were disturbed and made again; stop it, or give"
+            " fewer --threads than there are cores"
+        )
 
     @property
     def _blocks(self) -> int:
@@ -166,6 +182,8 @@ class Passes:
         stretch.in_this_pass -= 1
         self._done += 1
         self._failing.update(failures(visited))
+        self._struck += sum(series.struck for series in visited.series.values())
+        self._batches += sum(len(series.seconds) for series in visited.series.values())
 
     def _tell(self, visited: Visited, tally: Tally) -> None:
         for name, cell in visited.cells.items():

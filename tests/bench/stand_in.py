@@ -16,10 +16,11 @@ def blocks(count, names=("native", "mine")):
 
 
 class StandIn:
-    """Measures ``measured_s`` a visit; ``stop_after`` visits it is interrupted."""
+    """Measures ``measured_s`` a visit, of each name ``struck`` batches in vain; it is interrupted after some visits."""
 
-    def __init__(self, *, measured_s=1.0, stop_after=None, bad=None):
+    def __init__(self, *, measured_s=1.0, stop_after=None, bad=None, struck=0):
         self.measured_s = measured_s
+        self.struck = struck
         self.left = stop_after
         self.bad = bad or {}
         self.passes = 0
@@ -46,6 +47,7 @@ class StandIn:
                     calls=1,
                     seconds=[base * (1 + 0.01 * plan.pass_ * place + 0.001 * round_) for round_ in range(ROUNDS)],
                     positions=[place] * ROUNDS,
+                    struck=self.struck,
                 )
                 for place, name in enumerate([*companions, *timed])
             },

@@ -138,3 +138,22 @@ def test_progress_goes_on_after_a_stop(make):
     make("run", THREE, listener=Hearing(), bad={"mine": "crashed"})
     assert heard[0] == (16, 3)
     assert heard[-1] == (36, 6)
+
+
+@pytest.mark.parametrize(("struck", "share"), [(0, None), (5, "50%")])
+def test_a_busy_machine_is_told_with_the_share_of_its_batches(tmp_path, struck, share):
+    directory = rundir.create(tmp_path / "run", {})
+    passes = Passes(
+        directory=directory,
+        settings=SETTINGS,
+        conditions=CONDITIONS,
+        table=TABLE,
+        stretches=THREE,
+        past=past_of(directory.journal_path, THREE, Listener()),
+        listener=Listener(),
+    )
+    passes.make(StandIn(struck=struck))
+    assert passes.disturbed == (share and f"another program was busy: {share} of all batches {_MENDED}")
+
+
+_MENDED = "were disturbed and made again; stop it, or give fewer --threads than there are cores"
