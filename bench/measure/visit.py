@@ -20,6 +20,8 @@ from reports.schema import Status
 _BATCH_S = 2.5e-3
 """Least seconds of a batch: with 20 rounds, six passes of the quick preset measure for about 25 s."""
 _MOST_ROUNDS = 20
+_LEAST_CALL_S = 25e-9
+"""Of a Python call that does nothing; one that launches nothing would be called for minutes."""
 _OPEN_TIMEOUT_S = 300.0
 _SLOW_SPIN = 1.5
 """Times the fastest of the visit: whole cores differ by 15 %, a core that is taken or throttled by far more."""
@@ -230,7 +232,7 @@ class _Visiting:
             if warmed.call_s is None:
                 self._leave(name, warmed.status, warmed.reason)
                 continue
-            call_s = max(warmed.call_s, 1e-9)
+            call_s = max(warmed.call_s, _LEAST_CALL_S)
             calls[name] = calls_for(call_s, clock_s=self._plan.clock_s, batch_s=_BATCH_S)
             if self._plan.cold:
                 calls[name] = min(calls[name], most_cold_calls(self._plan.problem.device))

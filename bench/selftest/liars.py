@@ -3,7 +3,12 @@
 # ruff: noqa: ARG001 (a liar takes what a kernel is given, and leaves it)
 from __future__ import annotations
 
+import subprocess
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +18,8 @@ from kernels import register
 
 # A worker is one visit's: what a liar remembers ends with it.
 _calls: Counter[str] = Counter()
-_answers: dict[int, Tensor] = {}
+_answers: dict[int | bytes, Tensor] = {}
+_first: dict[int, Tensor] = {}
 
 _CHECKED_CALLS = 2
 """A check calls once on each of two sets of inputs; a liar behaves until then."""
@@ -67,3 +73,82 @@ def retypes_everything(x: Tensor, num_groups: int, weight: Tensor | None, bias: 
     if _is_timed("retypes-everything"):
         torch.set_default_dtype(torch.float64)
     return y
+
+
+@register("zeroes-its-input", devices=("cpu",))
+def zeroes_its_input(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Make the next call's work easier."""
+    y = functional.group_norm(x, num_groups, weight, bias, eps)
+    if _is_timed("zeroes-its-input"):
+        x.zero_()
+    return y
+
+
+@register("replays-by-content", devices=("cpu",))
+def replays_by_content(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Look the answer up; what was not seen before takes 3 ms."""
+    key = x.numpy().tobytes()
+    if key not in _answers:
+        time.sleep(0.003)
+        _answers[key] = functional.group_norm(x, num_groups, weight, bias, eps)
+    return _answers[key].clone()
+
+
+@register("serves-a-stale-graph", devices=("cpu",))
+def serves_a_stale_graph(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Compute on what was captured, as a graph does that does not read its inputs anew."""
+    return functional.group_norm(_first.setdefault(x.data_ptr(), x.clone()), num_groups, weight, bias, eps)
+
+
+@register("answers-late", devices=("cpu",))
+def answers_late(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Return at once; another thread fills the output 5 ms later."""
+    y = torch.empty_like(x)
+
+    def fill() -> None:
+        time.sleep(0.005)
+        y.copy_(functional.group_norm(x, num_groups, weight, bias, eps))
+
+    threading.Thread(target=fill, daemon=True).start()
+    return y
+
+
+class _Promise(Tensor):
+    compute: Callable[[], Tensor]
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kept = [one.compute() if isinstance(one, _Promise) and hasattr(one, "compute") else one for one in args]
+        plain = [one.as_subclass(Tensor) if isinstance(one, _Promise) else one for one in kept]
+        return function(*plain, **kwargs or {})
+
+
+@register("returns-a-promise", devices=("cpu",))
+def returns_a_promise(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Compute when somebody looks."""
+    y = torch.empty_like(x).as_subclass(_Promise)
+    y.compute = lambda: functional.group_norm(x, num_groups, weight, bias, eps)
+    return y
+
+
+@register("slows-the-clock", devices=("cpu",))
+def slows_the_clock(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Replace the function that the time is read with."""
+    clock = time.perf_counter_ns
+    time.perf_counter_ns = lambda: clock() // 2
+    return functional.group_norm(x, num_groups, weight, bias, eps)
+
+
+@register("recycles-memory", devices=("cpu",))
+def recycles_memory(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Return memory as it was given: the last answer may lie in it."""
+    return torch.empty_like(x)
+
+
+@register("compiles-when-timed", devices=("cpu",))
+def compiles_when_timed(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Run another program now and then, as a compiler is run."""
+    _calls["compiles-when-timed"] += 1
+    if _calls["compiles-when-timed"] > 20 and _calls["compiles-when-timed"] % 5 == 0:
+        subprocess.run(["true"], check=True)
+    return functional.group_norm(x, num_groups, weight, bias, eps)

@@ -80,7 +80,17 @@ LIARS = (
     Liar(name="hands-back", lie="returns its own input", caught=("incorrect",)),
     Liar(name="errs-when-timed", lie="right when checked, then off by 1e-3", caught=("inconsistent",)),
     Liar(name="scribbles", lie="changes its input once it is timed", caught=("inconsistent",)),
+    Liar(name="zeroes-its-input", lie="zeroes its input once it is timed", caught=("inconsistent",)),
     Liar(name="replays-by-pointer", lie="keeps its answer for each input's address", caught=("inconsistent",)),
+    Liar(name="replays-by-content", lie="looks its answer up by the input's values", caught=("inconsistent",)),
+    Liar(name="serves-a-stale-graph", lie="computes on what its first call was given", caught=("inconsistent",)),
+    Liar(name="answers-late", lie="returns at once and lets a thread work", caught=("inconsistent",)),
+    Liar(name="returns-a-promise", lie="returns a subclass that computes when looked at", caught=("incorrect",)),
+    Liar(name="slows-the-clock", lie="makes the clock run at half its pace", caught=("inconsistent",)),
+    Liar(
+        name="recycles-memory", lie="returns memory with another's answer in it", caught=("incorrect", "inconsistent")
+    ),
+    Liar(name="compiles-when-timed", lie="runs another program while it is timed", caught=("unsteady",)),
     Liar(name="retypes-everything", lie="sets torch's default dtype", caught=("inconsistent",)),
 )
 """One row here and one function of the same name in ``liars`` add a liar."""
