@@ -20,6 +20,7 @@ from bench.stats.intervals import Interval, welch_interval
 from bench.stats.paired import log_ratio_of_pass, speedup
 from reports.quantities import problem_label
 from reports.schema import PROBLEM_COLUMNS, ComparisonRow, Status
+from reports.views import call_seconds
 
 Info = Mapping[str, Any]
 _Key = tuple[Any, ...]
@@ -111,7 +112,7 @@ def _key(row: Info, names: Iterable[str]) -> _Key:
 def _log_ratios(samples: pd.DataFrame, reference: str) -> dict[_Key, list[float]]:
     """Give each cell's log ratio to the reference, pass by pass, from the rounds that both were timed in."""
     round_key = [*PROBLEM_COLUMNS, "pass", "launch", "round"]
-    timed = samples.assign(call_s=samples["seconds"] / samples["calls"])[["implementation", *round_key, "call_s"]]
+    timed = samples.assign(call_s=call_seconds(samples))[["implementation", *round_key, "call_s"]]
     references = timed[timed["implementation"] == reference].drop(columns="implementation")
     paired = timed.merge(references, on=round_key, suffixes=("", "_reference"))
     ratios: dict[_Key, list[float]] = {}

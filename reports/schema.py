@@ -94,6 +94,9 @@ class ResultRow(CellKey):
     host_latency_s: float | None = field(
         default=None, metadata=_column("a call's end-to-end time on the host (CUDA)", "s")
     )
+    mean_latency_s: float | None = field(
+        default=None, metadata=_column("the same of whole batches, rare slow calls included", "s")
+    )
     fastest_pass_s: float | None = field(default=None, metadata=_column("median of the fastest pass", "s"))
     first_call_s: float | None = field(default=None, metadata=_column("first call of all, compilation included", "s"))
     fresh_output_s: float | None = field(
@@ -180,6 +183,9 @@ class SampleRow(CellKey):
     position: int = field(metadata=_column("place in the round's order, from 0"))
     calls: int = field(metadata=_column("calls in the batch"))
     seconds: float = field(metadata=_column("time of the whole batch", "s"))
+    call_s: float | None = field(
+        default=None, metadata=_column("a call's time, the median over parts of the batch where it has parts", "s")
+    )
     spin_s: float | None = field(
         default=None, metadata=_column("a fixed bit of arithmetic before the round: the machine's speed (CPU)", "s")
     )

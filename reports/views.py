@@ -239,12 +239,18 @@ def noise_floors(cells: pd.DataFrame) -> pd.DataFrame:
     return rows[[*names, "outliers", "struck", "drift"]].sort_index()
 
 
+def call_seconds(samples: pd.DataFrame) -> pd.Series:
+    """Give each batch's seconds per call; a frame of an older version has but the whole batch."""
+    whole = samples["seconds"] / samples["calls"].astype(float)
+    return samples["call_s"].fillna(whole) if "call_s" in samples else whole
+
+
 def rounds(rows: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """Give every timed batch of the cells ``rows``: ``implementation``, ``pass``, ``round``, ``call_s``.
 
     Twin and plain copies, whose names begin with ``@``, have no row and stay out.
     """
     joined = samples.merge(rows[list(KEY_COLUMNS)], on=list(KEY_COLUMNS), how="inner")
-    joined = joined.assign(call_s=joined["seconds"] / joined["calls"].astype(float))
+    joined = joined.assign(call_s=call_seconds(joined))
     names = ["implementation", "pass", "round", "call_s"]
     return joined.sort_values(["pass", "round", "position"], kind="stable")[names].reset_index(drop=True)

@@ -57,6 +57,9 @@ class Batch:
 
     seconds: float
     """Time of the whole batch on the device's own clock, s."""
+    call_s: float | None = None
+    """A call's time: the median over parts of the batch, so that what struck one part is in none of it; None where the
+    device has but the whole."""
     page_faults: int | None = None
     """Page faults of the whole batch (CPU)."""
     struck: bool | None = None

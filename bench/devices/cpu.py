@@ -6,8 +6,11 @@ import ctypes
 import gc
 import os
 import resource
+import statistics
 import sys
 import time
+from itertools import pairwise
+from operator import truediv
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ from bench.devices.resident import resident_peak_bytes
 
 _EMPTY_CALLS = 10_000
 _CLOCK_STEPS = 1_000
+_MOST_PARTS = 25
+"""Of a batch of 2.5 ms: of 0.1 ms each, beside which a reading of the clock and a loop's beginning are 0.2 %."""
 _SPIN_STEPS = 2_000
 _HIDDEN_FROM_BYTES = 1 << 16
 """Above what page rounding and the stacks of a few threads come to."""
@@ -68,20 +73,22 @@ class CpuDevice:
         """Time a batch; when cold, each call by itself after everything was pushed out of the caches."""
         before = waiting.look()
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        seconds, output = self._cold_seconds(call, calls) if cold else _warm_seconds(call, calls)
+        parts, output = self._cold_parts(call, calls) if cold else _warm_parts(call, calls)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+        seconds = sum(parts) / 1e9
         struck = waiting.is_struck(before, waiting.look(), seconds, self._cores)
-        return Batch(seconds=seconds, page_faults=faults, struck=struck), output
+        each_ns = statistics.median(map(truediv, parts, _part_calls(calls)))
+        return Batch(seconds=seconds, call_s=each_ns / 1e9, page_faults=faults, struck=struck), output
 
-    def _cold_seconds(self, call: Call, calls: int) -> tuple[float, Any]:
-        total_ns, output = 0, None
-        for _ in range(calls):
+    def _cold_parts(self, call: Call, calls: int) -> tuple[list[int], Any]:
+        parts, output = [0] * len(_part_calls(calls)), None
+        for place in range(calls):
             output = None
             self._evict()
             start = time.perf_counter_ns()
             output = call()
-            total_ns += time.perf_counter_ns() - start
-        return total_ns / 1e9, output
+            parts[place % len(parts)] += time.perf_counter_ns() - start
+        return parts, output
 
     def _evict(self) -> None:
         """Write through twice the last-level cache."""
@@ -118,8 +125,8 @@ class CpuDevice:
             while (second := time.perf_counter_ns()) == first:
                 continue
             steps.append(second - first)
-        seconds, _ = _warm_seconds(_nothing, _EMPTY_CALLS)
-        return Clock(resolution_s=min(steps) / 1e9, empty_call_s=seconds / _EMPTY_CALLS)
+        parts, _ = _warm_parts(_nothing, _EMPTY_CALLS)
+        return Clock(resolution_s=min(steps) / 1e9, empty_call_s=sum(parts) / 1e9 / _EMPTY_CALLS)
 
     def spin_s(self) -> float | None:
         """Time a fixed bit of arithmetic, about 50 µs of it."""
@@ -139,14 +146,30 @@ def _nothing() -> None:
     return None
 
 
-def _warm_seconds(call: Call, calls: int) -> tuple[float, Any]:
+def _warm_parts(call: Call, calls: int) -> tuple[list[int], Any]:
+    """Call back to back; give the nanoseconds of each part of ``_part_calls``, and the last output."""
+    *sizes, last = _part_calls(calls)
+    stamps = [time.perf_counter_ns()]
     # All but the last output are dropped at once, so that each call writes to the same, already mapped memory.
-    repeats = range(calls - 1)
-    start = time.perf_counter_ns()
-    for _ in repeats:
+    for size in sizes:
+        for _ in range(size):
+            call()
+        stamps.append(time.perf_counter_ns())
+    for _ in range(last - 1):
         call()
     output = call()
-    return (time.perf_counter_ns() - start) / 1e9, output
+    stamps.append(time.perf_counter_ns())
+    return [after - before for before, after in pairwise(stamps)], output
+
+
+def _part_calls(calls: int) -> list[int]:
+    """Give the calls of each part of a batch: as equal as they can be.
+
+    >>> _part_calls(3), _part_calls(52)[:3]
+    ([1, 1, 1], [3, 3, 2])
+    """
+    least, more = divmod(calls, min(calls, _MOST_PARTS))
+    return [least + 1] * more + [least] * (min(calls, _MOST_PARTS) - more)
 
 
 def last_level_cache_bytes() -> int:

@@ -154,6 +154,8 @@ class TimedBatch:
     name: str
     calls: int
     seconds: float | None
+    call_s: float | None = None
+    """A call's time, by the parts of the batch (see ``devices.base.Batch``)."""
     page_faults: int | None = None
     struck: bool = False
     """Another program held a core that the batch needed, however often it was repeated."""

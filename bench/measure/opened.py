@@ -251,6 +251,7 @@ class OpenedBlock:
             name=name,
             calls=calls,
             seconds=batch.seconds,
+            call_s=batch.call_s,
             page_faults=batch.page_faults,
             struck=bool(batch.struck),
             repeats=repeats,

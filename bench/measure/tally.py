@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.measure import messages
-from bench.measure.visit import CellVisit, Visited
+from bench.measure.visit import CellVisit, Series, Visited
 from bench.plan.block import Block
 from bench.stats import drift, paired
 from bench.stats.intervals import Interval
@@ -180,6 +180,7 @@ class Tally:
         series = [visited.series[name] for visited in self._visits if name in visited.series]
         faults = [fault / one.calls for one in series for fault in one.page_faults]
         return _interval_fields("latency", latency, "_s") | {
+            "mean_latency_s": _mean_latency(series),
             "fastest_pass_s": min(medians),
             "passes": len(figures),
             "rounds": sum(one.rounds for one in figures),
@@ -240,7 +241,7 @@ class Tally:
         """Make a row of every timed batch."""
         for visited in self._visits:
             for name, series in visited.series.items():
-                for round_, seconds in enumerate(series.seconds):
+                for round_, (seconds, call_s) in enumerate(zip(series.seconds, series.call_seconds(), strict=True)):
                     yield SampleRow(
                         run_id=run_id,
                         implementation=name,
@@ -251,6 +252,7 @@ class Tally:
                         position=series.positions[round_],
                         calls=series.calls,
                         seconds=seconds,
+                        call_s=call_s,
                         spin_s=visited.spins_s[round_] if visited.spins_s else None,
                         sm_clock_hz=series.sm_clock_hz[round_] if series.sm_clock_hz else None,
                         throttled=series.throttled[round_] if series.throttled else None,
@@ -275,6 +277,12 @@ def _row(block: Block, conditions: Conditions, name: str, *, status: str, **fiel
         minimum_bytes=block.problem.minimum_bytes,
         **fields,
     )
+
+
+def _mean_latency(series: Sequence[Series]) -> float | None:
+    """Give the latency that whole batches have: geometric mean over passes of each one's median."""
+    interval = paired.latency([statistics.median(one.whole_call_seconds()) for one in series if one.seconds])
+    return interval and interval.centre
 
 
 def _movement(medians: Sequence[float], passes: Sequence[Sequence[float]]) -> dict[str, Any]:

@@ -67,8 +67,9 @@ class Series:
     calls: int
     seconds: list[float]
     positions: list[int]
+    call_s: list[float] = field(default_factory=list)
+    """A call's time, by parts of each batch. Empty where the device has but the whole; likewise those below."""
     page_faults: list[int] = field(default_factory=list)
-    """Empty where the device has none to count; likewise those below."""
     sm_clock_hz: list[float] = field(default_factory=list)
     throttled: list[bool] = field(default_factory=list)
     power_w: list[float] = field(default_factory=list)
@@ -78,6 +79,10 @@ class Series:
 
     def call_seconds(self) -> list[float]:
         """Give the seconds per call, round by round."""
+        return self.call_s or self.whole_call_seconds()
+
+    def whole_call_seconds(self) -> list[float]:
+        """Give the whole batches over their calls, rare slow calls included."""
         return [seconds / self.calls for seconds in self.seconds]
 
 
@@ -310,7 +315,7 @@ class _Visiting:
             series.calls = batch.calls
             series.seconds.append(batch.seconds or 0.0)
             series.positions.append(position)
-            for name in ("page_faults", "sm_clock_hz", "throttled", "power_w", "temperature_c"):
+            for name in ("call_s", "page_faults", "sm_clock_hz", "throttled", "power_w", "temperature_c"):
                 if (value := getattr(batch, name)) is not None:
                     getattr(series, name).append(value)
             if batch.reason is not None and batch.name in self._visited.cells:

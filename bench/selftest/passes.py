@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.stats.paired import log_ratio_of_pass
+from reports.views import call_seconds
 
 
 def log_ratios(samples: pd.DataFrame, name: str, reference: str) -> list[list[float]]:
@@ -20,4 +21,4 @@ def log_ratios(samples: pd.DataFrame, name: str, reference: str) -> list[list[fl
 
 def _call_seconds(rows: pd.DataFrame, name: str) -> list[float]:
     own = rows[rows["implementation"] == name].sort_values("round")
-    return [float(seconds) for seconds in own["seconds"] / own["calls"]]
+    return [float(seconds) for seconds in call_seconds(own)]

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,6 @@ CELLS = (
 )
 BATCH_S = 2.5e-3
 TIMEOUT_S = 60.0
-MOST_SINGLE_CALLS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,8 +89,9 @@ def settings(jemalloc: str | None) -> Iterator[Setting]:
     yield replace(one, name="+ memory at random offsets", fresh_memory=True)
     yield replace(one, name="+ medians of calls", medians_of_calls=True)
     yield replace(one, name="+ huge pages", huge_pages=True)
-    engine = replace(one, name="one process, cores, allocator, offsets (the engine)")
-    yield replace(engine, pins_cores=True, pins_allocator=True, fresh_memory=True)
+    engine = replace(one, pins_cores=True, pins_allocator=True, fresh_memory=True)
+    yield replace(engine, name="one process, cores, allocator, offsets")
+    yield replace(engine, name="the same, medians of calls (the engine)", medians_of_calls=True)
 
 
 class Side:
@@ -110,14 +111,13 @@ class Side:
     def seconds(self, round_: int) -> float:
         """Time one batch, seconds a call."""
         if self.setting.warms_after_waking:
-            self._time([(self.name, self.calls)], round_)
-        if self.setting.medians_of_calls:
-            return float(np.median(self._time([(self.name, 1)] * min(self.calls, MOST_SINGLE_CALLS), round_)))
-        return self._time([(self.name, self.calls)], round_)[0] / self.calls
+            self._time(round_)
+        batch = self._time(round_)
+        return batch.call_s if self.setting.medians_of_calls else batch.seconds / self.calls
 
-    def _time(self, batches: Sequence[tuple[str, int]], round_: int) -> list[float]:
-        timed = self.worker.ask(messages.Time(round=round_, batches=list(batches), verify=False), TIMEOUT_S)
-        return [batch.seconds for batch in timed.batches]
+    def _time(self, round_: int) -> Any:
+        request = messages.Time(round=round_, batches=[(self.name, self.calls)], verify=False)
+        return self.worker.ask(request, TIMEOUT_S).batches[0]
 
 
 @contextmanager

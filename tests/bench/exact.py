@@ -39,6 +39,8 @@ class Machine:
     faults_a_call: Callable[[str, int], int] = lambda name, round_: 0
     struck: Callable[[str, int, int], bool] = lambda name, round_, attempt: False
     """Of a batch, by name, round and how often it was tried in this round before."""
+    parts: float | None = None
+    """What the median over a batch's parts is of the whole's; None: there are no parts."""
     allocated: Mapping[str, int] = field(default_factory=dict)
     fresh_s: Sequence[float] = (3.0, 1.0, 2.0)
     host_s: Sequence[float] = (6.0, 5.0, 4.0)
@@ -98,7 +100,15 @@ class Machine:
         faults = calls * self.faults_a_call(name, self.round_ or 0)
         seconds = (self.now_ns - start) / 1e9
         throttled = self.round_ == 1
-        return Batch(seconds=seconds, page_faults=faults, struck=struck, sm_clock_hz=1.5e9, throttled=throttled), output
+        batch = Batch(
+            seconds=seconds,
+            call_s=None if self.parts is None else seconds / calls * self.parts,
+            page_faults=faults,
+            struck=struck,
+            sm_clock_hz=1.5e9,
+            throttled=throttled,
+        )
+        return batch, output
 
     def spin_s(self):
         return (40 + self.round_) / 1e6

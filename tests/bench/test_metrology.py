@@ -13,6 +13,7 @@ from by_hand import (
     FIRST_NS,
     KERNELS,
     PARAMETER_BYTES,
+    PARTS,
     PASSES,
     PROBLEM,
     ROUNDS,
@@ -105,6 +106,7 @@ def expected_of(name, given):
         "latency_low_s": low,
         "latency_high_s": high,
         "host_latency_s": 5.0,  # the median of 6, 5 and 4
+        "mean_latency_s": latency / PARTS,
         "fastest_pass_s": min(statistics.median(call_s(name, pass_)) for pass_ in range(PASSES)),
         "first_call_s": FIRST_NS[name] / 1e9,
         "fresh_output_s": 2.0,  # the median of 3, 1 and 2
@@ -161,6 +163,7 @@ def test_every_column_of_the_samples_is_the_batch_as_it_was_asked_for_and_timed(
             "round": round_,
             "position": device.positions[pass_, round_, name],
             "calls": CALLS[name],
+            "call_s": pytest.approx(PARTS * cost_ns(name, pass_, round_) / 1e9, rel=1e-9),
             "spin_s": (40 + round_) / 1e6,
             "seconds": pytest.approx(CALLS[name] * cost_ns(name, pass_, round_) / 1e9, rel=1e-9),
             "sm_clock_hz": 1.5e9,

@@ -138,7 +138,7 @@ FAMILIES = {
                 "returned Lazy, a subclass of torch.Tensor, which may compute when it is looked at",
             ),
             ("patches-clock", "inconsistent", "replaced time.perf_counter_ns, which is everybody's"),
-            ("patches-device", "inconsistent", "replaced bench.devices.cpu._warm_seconds, which is everybody's"),
+            ("patches-device", "inconsistent", "replaced bench.devices.cpu._warm_parts, which is everybody's"),
             ("patches-judge", "inconsistent", "replaced bench.measure.opened.judge, which is everybody's"),
             ("patches-native", "inconsistent", "replaced torch.nn.functional.group_norm, which is everybody's"),
             ("in-place", "inconsistent", "changed its inputs"),

@@ -99,7 +99,7 @@ def patches_clock(x, num_groups, weight, bias, eps):
 @register("patches-device", devices=("cpu",))
 def patches_device(x, num_groups, weight, bias, eps):
     """Replaces the function that takes the time."""
-    sys.modules["bench.devices.cpu"]._warm_seconds = lambda call, calls: (1e-9, call())
+    sys.modules["bench.devices.cpu"]._warm_parts = lambda call, calls: ([1] * calls, call())
     return _right(x, num_groups, weight, bias, eps)
 
 
