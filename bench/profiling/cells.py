@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from bench import host
 from bench.errors import UsageError
 from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
 from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from bench.plan.sweep import Expansion, Sweep, expand, shard
+from bench.planning import available_memory_bytes
 from reports.quantities import plural
 
 MOST_CELLS = 50
 """A cell takes some seconds and is looked at one by one."""
 FEW_PROBLEMS = 3
 """Of the quick preset, where nothing was chosen."""
-
-_UNKNOWN_MEMORY_BYTES = 4 << 30
 
 
 def problems(sweep: Sweep, settings: Settings, *, most: int | None = None) -> tuple[Block, ...]:
@@ -40,7 +38,7 @@ def problems(sweep: Sweep, settings: Settings, *, most: int | None = None) -> tu
 
 def unfitting(problem: Problem) -> str | None:
     """Say why a problem's tensors and oracle do not fit in memory; None where they do."""
-    available = host.available_memory_bytes() or _UNKNOWN_MEMORY_BYTES
+    available = available_memory_bytes(problem.device)
     needed = memory_bytes(problem)
     return f"needs {needed:,} bytes of memory, {available:,} are available" if needed > available else None
 

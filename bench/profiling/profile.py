@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bench import about, host
+from bench.claims import claimed
 from bench.devices.environment import counters_of, worker_environment
 from bench.errors import UsageError
 from bench.executors.local import LocalExecutor
@@ -27,6 +28,7 @@ from bench.profiling.folder import ProfileFolder
 from bench.profiling.rows import device_kernel_rows, kernel_rows, profile_row
 from bench.profiling.visit import CellFound, CellVisit, visit
 from bench.record import frames
+from bench.record.durable import told_when_unwritable
 from reports import profile as page
 from reports.profile_schema import DeviceKernelRow, KernelRow, ProfileRow
 from reports.schema import Status
@@ -124,19 +126,29 @@ def profile(
     was_there = path.exists()
     info = about.asked(sweep, settings, blocks=blocks, left_out=(), command=command, now=now)
     folder = folders.create(path, info)
+    profiling = _Profiling(folder, info, sweep, settings, tell or _silent)
     try:
-        return _Profiling(folder, info, sweep, settings, tell or _silent).made(blocks)
+        with (
+            told_when_unwritable(path, "then profile again"),
+            claimed(sweep.device, settings.threads or 1, path, _unheard),
+        ):
+            return profiling.made(blocks)
     except UsageError:
         # Nothing was profiled: a folder made for a question that was wrong is only in the way.
-        for one in path.iterdir():
-            shutil.rmtree(one) if one.is_dir() else one.unlink()
-        if not was_there:
-            path.rmdir()
+        if not profiling.has_begun:
+            for one in path.iterdir():
+                shutil.rmtree(one) if one.is_dir() else one.unlink()
+            if not was_there:
+                path.rmdir()
         raise
 
 
 def _silent(_: CellStarted) -> None:
     return None
+
+
+def _unheard(_: str) -> None:
+    """Nobody is told that a claim could not be made: no figure of a profile is compared with another run's."""
 
 
 def _threads(asked: int | None) -> int:
@@ -176,9 +188,18 @@ class _Profiling:
             try:
                 names = self._names(executor.table(), blocks)
                 self._visit_all(self._cells(blocks, names), executor)
+            except BaseException:
+                if self.has_begun:
+                    self._written()  # what was profiled until then is kept, with its page
+                raise
             finally:
                 executor.close()
         return self._written()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a cell was profiled."""
+        return bool(self._rows.cells)
 
     def _names(self, table: Loaded, blocks: Sequence[Block]) -> tuple[str, ...]:
         if table.device_problem is not None:

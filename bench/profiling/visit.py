@@ -9,7 +9,9 @@ from typing import Any
 from bench.executors.local import LocalExecutor
 from bench.measure import messages
 from bench.measure.link import Worker, WorkerLost
+from bench.measure.visit import SPARE_BYTES
 from bench.plan.block import Cell
+from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from bench.profiling.perf import Counted, counting
 from bench.profiling.request import title
@@ -36,6 +38,8 @@ class CellVisit:
     trace: Path
     counts: bool
     """Let ``perf`` count a burst of calls."""
+    yardstick: bool = True
+    """False where native dies of the problem when it is opened."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,6 +63,8 @@ def visit(plan: CellVisit, executor: LocalExecutor) -> CellFound:
     try:
         _Visiting(plan, worker, found).make()
     except WorkerLost as loss:
+        if loss.name == messages.YARDSTICK and plan.yardstick:
+            return visit(replace(plan, yardstick=False), executor)  # native died of the problem, not this one
         _leave(found, loss.status, loss.reason)
     return found
 
@@ -108,6 +114,8 @@ class _Visiting:
                 seed=self._problem.seed(self._plan.seed),
                 placement_seed=self._plan.seed,
                 cold=False,
+                memory_bytes=memory_bytes(self._problem) + SPARE_BYTES if self._problem.device == "cpu" else None,
+                yardstick=self._plan.yardstick,
             ),
             _OPEN_TIMEOUT_S,
         )
