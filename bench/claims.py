@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import host
+from bench import gpus
 from bench.errors import UsageError
 from bench.record.holding import CannotHold, Held, hold
 
@@ -29,18 +29,6 @@ def cores_of(threads: int) -> tuple[int, ...]:
     return tuple(cores[-threads:])
 
 
-def gpu_of(visible: str | None, uuids: Sequence[str]) -> str:
-    """Name the GPU that a worker uses: the first that CUDA_VISIBLE_DEVICES leaves, by its UUID where that is known.
-
-    >>> gpu_of("1,0", ["GPU-a", "GPU-b"])
-    'GPU-b'
-    """
-    first = (visible or "0").split(",")[0].strip()
-    if not first.isdigit():
-        return first
-    return uuids[int(first)] if int(first) < len(uuids) else f"gpu-{int(first)}"
-
-
 @contextmanager
 def claimed(device: str, threads: int, run: Path, warn: Callable[[str], object]) -> Iterator[None]:
     """Hold what a run computes on: its GPU, or each of its cores, in order.
@@ -57,7 +45,7 @@ def claimed(device: str, threads: int, run: Path, warn: Callable[[str], object])
         return
     with ExitStack() as held:
         if device == "cuda":
-            name = gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), host.gpu_uuids())
+            name = gpus.gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), gpus.uuids())
             _claim(held, _Claim(name=name, what=f"GPU {name}", argument="--device", other=_OTHER_GPU), run, warn)
         else:
             for core in cores_of(threads):

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from bench import cgroup
+from bench import cgroup, gpus
 
 T = TypeVar("T")
 Facts = dict[str, Any]
@@ -60,7 +60,7 @@ def facts(folder: Path | None = None) -> Facts:
         },
         "cpu": _cpu(),
         "memory": _memory(),
-        "gpu": _known(_gpus) or [],
+        "gpu": gpus.facts(),
         "versions": {name: _known(lambda name=name: importlib.metadata.version(name)) for name in _PACKAGES},  # type: ignore[misc]
         "git": _known(lambda: _git(folder or Path.cwd())),
         "load": {"before": load(), "after": None},
@@ -213,44 +213,6 @@ def _is_hot() -> bool | None:
     """Tell whether a sensor is at the temperature that its maker calls high."""
     above = [one.current >= one.high for group in psutil.sensors_temperatures().values() for one in group if one.high]
     return any(above) if above else None
-
-
-def _gpus() -> list[Facts]:
-    import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra's package
-
-    pynvml.nvmlInit()
-    try:
-        return [_gpu(pynvml, pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(pynvml.nvmlDeviceGetCount())]
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def gpu_uuids() -> list[str]:
-    """Give the GPUs' UUIDs in the driver's order; empty where there is none or the package is missing."""
-    return _known(_gpu_uuids) or []
-
-
-def _gpu_uuids() -> list[str]:
-    import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra's package
-
-    pynvml.nvmlInit()
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _gpu(nvml: Any, device: Any) -> Facts:
-    return {
-        "name": _known(lambda: nvml.nvmlDeviceGetName(device)),
-        "driver": _known(nvml.nvmlSystemGetDriverVersion),
-        "total_bytes": _known(lambda: nvml.nvmlDeviceGetMemoryInfo(device).total),
-        "sm_clock_hz": _known(lambda: nvml.nvmlDeviceGetClockInfo(device, nvml.NVML_CLOCK_SM) * 1_000_000),
-        "most_sm_clock_hz": _known(lambda: nvml.nvmlDeviceGetMaxClockInfo(device, nvml.NVML_CLOCK_SM) * 1_000_000),
-        "power_limit_w": _known(lambda: nvml.nvmlDeviceGetPowerManagementLimit(device) / 1000),
-        "mig": _known(lambda: nvml.nvmlDeviceGetMigMode(device)[0] == nvml.NVML_DEVICE_MIG_ENABLE),
-    }
 
 
 def _git(folder: Path) -> Facts | None:

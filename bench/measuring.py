@@ -20,7 +20,7 @@ from bench.executors.local import LocalExecutor
 from bench.executors.selection import select
 from bench.measure import messages
 from bench.measure.tally import Conditions
-from bench.neighbours import look, warning
+from bench.neighbours import look, on_gpu, warning
 from bench.outcome import Measured
 from bench.passes import Passes, Stretches
 from bench.past import past_of
@@ -31,7 +31,7 @@ from bench.plan.stretches import lengths
 from bench.plan.sweep import Sweep
 from bench.planning import Plan
 from bench.record.durable import told_when_unwritable
-from bench.record.rundir import RunDirectory
+from bench.record.rundir import WORKER_LOG, RunDirectory
 from bench.record.space import refuse_too_little, writing
 from reports.schema import ResultRow, Status
 
@@ -99,7 +99,7 @@ class Measuring:
 
     @contextmanager
     def _executor(self, threads: int) -> Iterator[LocalExecutor]:
-        with (self.directory.path / "worker.log").open("ab") as log:
+        with (self.directory.path / WORKER_LOG).open("ab") as log:
             executor = LocalExecutor(
                 device=self.sweep.device,
                 threads=threads,
@@ -174,10 +174,14 @@ class Measuring:
         if is_shared():
             return
         found = look(cores_of(self.settings.threads or host.available_cores()))
-        if (line := warning(found)) is not None:
+        lines = [line for line in (warning(found), on_gpu() if self.sweep.device == "cuda" else None) if line]
+        for line in lines:
             self.listener.warned(line)
-        load = self.directory.info().get("load") or {}
-        self.directory.update(load=load | {"others": [asdict(one) for one in found]})
+        info = self.directory.info()
+        self.directory.update(
+            load=(info.get("load") or {}) | {"others": [asdict(one) for one in found]},
+            warnings=[*info.get("warnings", ()), *lines],
+        )
 
     def _interrupted(self, cause: KeyboardInterrupt, measured: Measured | None) -> Interrupted:
         """Write what the journal holds; the workers are gone already."""

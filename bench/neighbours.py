@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import psutil
+
+from bench import gpus
 
 _WINDOW_S = 0.2
 _NOISE = 0.02
@@ -64,6 +67,16 @@ def warning(found: Collection[Neighbour]) -> str | None:
         f"other programs keep {total:.1f} cores busy, most of it {top.name} (process {top.pid}){others}: "
         "figures taken beside them are doubtful; stop them, or wait"
     )
+
+
+def on_gpu() -> str | None:
+    """Say in one line that another process holds a context on the GPU that a worker uses; None where none does."""
+    gpu = gpus.gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), gpus.uuids())
+    ours = {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
+    others = [pid for pid in gpus.computing_on(gpu) if pid not in ours]
+    if not others:
+        return None
+    return f"process {others[0]} computes on GPU {gpu} too: figures taken beside it are doubtful; end it, or wait"
 
 
 def _spent_s() -> dict[psutil.Process, float]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.claims import SHARE, claimed, cores_of, gpu_of
+from bench.claims import SHARE, claimed, cores_of
 from bench.errors import UsageError
+from bench.gpus import gpu_of
 
 ROOT = Path(bench.__file__).parents[1]
 HOLD = """

@@ -12,6 +12,10 @@ if ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; 
   echo "no CUDA device: nothing was measured" >&2
   exit 2
 fi
+if [[ -n $(ls -A "$out" 2>/dev/null) ]]; then
+  echo "$out is not empty: old figures would be shown as new; name another folder in OUT" >&2
+  exit 2
+fi
 mkdir -p "$out"
 "$python" -m bench doctor >"$out/doctor.txt" 2>&1
 nvidia-smi -q >"$out/nvidia-smi.txt" 2>&1 || true

@@ -57,11 +57,12 @@ class Sustained:
             clocks.append(self._read().sm_clock_hz)
 
     def _work(self, call: Call, seconds: float) -> None:
-        began = self._runtime.seconds()
+        began, calls = self._runtime.seconds(), 1
         while self._runtime.seconds() - began < seconds:
-            for _ in range(_CALLS):
+            for _ in range(calls):
                 call()
             self._runtime.synchronize()
+            calls = min(2 * calls, _CALLS)  # from one on: a slow call alone may be longer than the stretch
 
 
 def _has_settled(clocks: deque[float | None]) -> bool:

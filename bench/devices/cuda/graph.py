@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+
 from bench.devices.base import Call, TimingRefused, Turns
 from bench.devices.cuda.events import Held, Queued, Timed
 from bench.devices.cuda.runtime import Recording, Runtime
@@ -76,6 +78,8 @@ class GraphTimer:
             raise TimingRefused(Status.FAILED, "ran nothing on the device when called, so there is nothing to replay")
         try:
             recording = self._runtime.capture(call, calls)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise TimingRefused(Status.FAILED, f"cannot be captured in a CUDA graph: {why}") from error

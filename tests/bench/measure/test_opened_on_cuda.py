@@ -10,8 +10,9 @@ from fake_cuda import FakeCuda, FakeNvml
 
 from bench.devices.cuda import CudaDevice
 from bench.measure import messages
+from bench.measure.conduct import Conduct, Spoilt
 from bench.measure.opened import OpenedBlock
-from bench.measure.worker import _broken, _Worker
+from bench.measure.worker import _Worker
 from bench.plan.problem import Problem
 
 PROBLEM = Problem(N=2, C=8, H=6, W=6, G=4)
@@ -35,7 +36,7 @@ class Gpu:
             placement=random.Random(1),
         )
         # As a worker is after it has opened a block.
-        self.worker = _Worker(SimpleNamespace(set=lambda name: setattr(self, "mark", name)))
+        self.worker = _Worker(SimpleNamespace(set=lambda name: setattr(self, "mark", name)), Conduct())
         self.worker._device, self.worker._block = self.device, self.block
         self.mark = ""
 
@@ -175,20 +176,20 @@ def test_a_remark_travels_with_the_figure():
 def test_a_broken_context_costs_the_worker_and_names_its_culprit():
     gpu = Gpu(corrupting=corrupting)
     assert gpu.worker.answer(messages.Check(name="native")).status == "ok"
-    with pytest.raises(Exception, match="context is lost") as lost:
+    with pytest.raises(Spoilt) as lost:
         gpu.worker.answer(messages.Check(name="corrupting"))
-    assert gpu.mark == "corrupting"  # whose turn it was is what the driver reads
-    assert _broken(lost.value) == messages.Broken(
-        status="crashed",
-        reason="RuntimeError: CUDA error: an illegal memory access was encountered: "
-        "its CUDA context is lost (CUDA error: an illegal memory access was encountered)",
+    assert (lost.value.name, lost.value.status) == ("corrupting", "crashed")
+    assert lost.value.reason == (
+        "RuntimeError: CUDA error: an illegal memory access was encountered: "
+        "its CUDA context is lost (CUDA error: an illegal memory access was encountered)"
     )
 
 
 def test_running_out_of_memory_costs_its_own_cell():
     gpu = Gpu(greedy=greedy)
-    checked = gpu.worker.answer(messages.Check(name="greedy"))
-    assert checked.status == "out_of_memory"
+    with pytest.raises(Spoilt, match="CUDA out of memory") as spoilt:
+        gpu.worker.answer(messages.Check(name="greedy"))
+    assert (spoilt.value.name, spoilt.value.status) == ("greedy", "out_of_memory")
     assert gpu.cuda.freed == 1
     assert gpu.worker.answer(messages.Check(name="native")).status == "ok"
 
@@ -210,6 +211,6 @@ def test_an_asynchronous_fault_is_its_own_and_not_the_next_ones():
 
     gpu = Gpu(late=late)
     gpu.worker.answer(messages.Check(name="native"))
-    with pytest.raises(Exception, match="device-side assert triggered"):
+    with pytest.raises(Spoilt, match="device-side assert triggered") as spoilt:
         gpu.worker.answer(messages.Check(name="late"))
-    assert gpu.mark == "late"
+    assert spoilt.value.name == "late"

@@ -11,6 +11,7 @@ from bench.devices.cuda import CudaDevice
 from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages, opened
+from bench.measure.conduct import Conduct
 from bench.measure.visit import Visit, visit
 from bench.measure.worker import _Worker
 from bench.plan.problem import Problem
@@ -38,7 +39,7 @@ class InProcess:
     def __init__(self, **nvml):
         self.cuda = FakeCuda()
         self.asked = []
-        self.worker = _Worker(SimpleNamespace(set=lambda name: None))
+        self.worker = _Worker(SimpleNamespace(set=lambda name: None), Conduct())
         self.worker._device = CudaDevice(self.cuda, FakeNvml(self.cuda, **nvml))
         self.worker._device.prepare(torch.get_num_threads())
         rows = {"native": self.honest, "waiting": self.waiting}
@@ -61,10 +62,10 @@ class InProcess:
 
 @pytest.fixture(scope="module")
 def visited():
-    worker = InProcess(reasons=lambda at_s: 0x4, mhz=lambda at_s: 1410)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("copying", "cloning"):
             patch.setattr(opened, name, lambda inputs: lambda: worker.honest(inputs.x, PLAN.problem.G))
+        worker = InProcess(reasons=lambda at_s: 0x4, mhz=lambda at_s: 1410)
         return worker, visit(PLAN, worker, Listener())
 
 
@@ -115,7 +116,8 @@ class Scripted:
                 return messages.Timed(
                     batches=[
                         messages.TimedBatch(name=name, calls=calls, seconds=2e-6 * calls) for name, calls in batches
-                    ]
+                    ],
+                    spin_s=None,
                 )
             case messages.Close():
                 return messages.Closed()
