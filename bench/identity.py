@@ -38,14 +38,13 @@ def identity(
     environ
         The environment that workers inherit. Values that hold a path are kept as a digest: a report is shared.
     """
-    host, cpu, git = (facts.get(name) or {} for name in ("host", "cpu", "git"))
+    host, cpu = (facts.get(name) or {} for name in ("host", "cpu"))
     versions = facts.get("versions") or {}
     return {
         "Python": str(host.get("python")),
         **{name: str(versions.get(name) or _ABSENT) for name in _VERSIONS},
         "kernels' sources": _package("kernels"),
-        "git revision": str(git.get("revision") or _ABSENT),
-        "git checkout": "with local changes" if git.get("dirty") else "clean",
+        "harness's sources": _package("bench"),
         "system": f"{host.get('system')} {host.get('machine')}",
         "CPU": str(cpu.get("model")),
         "cores": str(cpu.get("available_cores")),
@@ -53,7 +52,7 @@ def identity(
         "threads": str(threads),
         "GPU": ", ".join(f"{gpu.get('name')} (driver {gpu.get('driver')})" for gpu in facts.get("gpu") or ())
         or _ABSENT,
-        **{f"plugin {plugin}": _file(Path(plugin).expanduser()) for plugin in plugins},
+        **{f"plugin {Path(plugin).name}": _file(Path(plugin).expanduser()) for plugin in plugins},
         **_installed_plugins(),
         **{f"variable {name}": _value(environ[name]) for name in sorted(environ) if _matters(name)},
     }

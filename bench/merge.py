@@ -32,8 +32,8 @@ from bench.record.rundir import RESULTS, SAMPLES, RunDirectory
 from reports import render
 from reports.schema import PROBLEM_COLUMNS
 
-_OWN = frozenset({"git checkout", "variable CUDA_VISIBLE_DEVICES"})
-"""What a job's scheduler or a note in the checkout changes, and no figure hangs on."""
+_OWN = frozenset({"variable CUDA_VISIBLE_DEVICES", "variable NVIDIA_VISIBLE_DEVICES"})
+"""What a job's scheduler changes, and no figure hangs on."""
 _BATCH_ROWS = 50_000
 
 
@@ -117,7 +117,7 @@ def merge(parts: Sequence[Part], out: Path, command: Sequence[str] = ()) -> RunD
     except OSError as error:
         raise UsageError("--out", f"cannot write to {out} ({error.strerror})", "name another folder") from None
     try:
-        with told_when_unwritable(out):
+        with told_when_unwritable(out, "then merge again"):
             unfinished.chmod(0o755)
             directory = rundir.create(unfinished, _info(parts, command))
             _write_frames(directory, parts)

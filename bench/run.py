@@ -89,7 +89,9 @@ def run(
     >>> run(load_preset("quick").sweep).results  # doctest: +SKIP
     """
     settings = settings or Settings()
-    settings = replace(settings, threads=_threads(settings.threads))
+    # Whole paths: the run may be gone on with from another folder.
+    plugins = tuple(str(Path(plugin).expanduser().resolve()) for plugin in settings.plugins)
+    settings = replace(settings, threads=_threads(settings.threads), plugins=plugins)
     planned = plan(sweep, settings)
     now = datetime.now(UTC)
     path = out or rundir.default_path(now, settings.shard)
@@ -110,9 +112,9 @@ def run(
     try:
         return _ended(directory, settings, measuring.made())
     except UsageError:
-        # Nothing was measured: a folder made for a question that was wrong is only in the way.
-        if not was_there and not directory.journal_path.exists():
-            shutil.rmtree(path, ignore_errors=True)
+        # Nothing was measured: what was made for a question that was wrong is only in the way.
+        if not directory.journal_path.exists():
+            directory.forget() if was_there else shutil.rmtree(path, ignore_errors=True)
         raise
 
 

@@ -26,7 +26,7 @@ _GONE = frozenset({errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENOE
 
 
 @contextmanager
-def told_when_unwritable(folder: Path) -> Iterator[None]:
+def told_when_unwritable(folder: Path, then: str | None = None) -> Iterator[None]:
     """Turn a full or vanished disk under a run into one line that says what to do: its journal has lost nothing.
 
     Raises
@@ -41,7 +41,8 @@ def told_when_unwritable(folder: Path) -> Iterator[None]:
             raise
         what = "there is no room left" if error.errno in _FULL else "it can no longer be written"
         remedy = "free some space" if error.errno in _FULL else "make it writable"
-        mend = f"{remedy}, then go on with 'gnbench run --resume {folder}': no finished visit is lost"
+        then = then or f"then go on with 'gnbench run --resume {folder}': no finished visit is lost"
+        mend = f"{remedy}, {then}"
         raise UsageError(f"{folder}", f"{what} ({error.strerror})", mend) from error
 
 

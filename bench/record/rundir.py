@@ -31,6 +31,7 @@ INFO, JOURNAL, RESULTS, SAMPLES, REPORT = (
     "samples.parquet",
     "report.html",
 )
+WORKER_LOG = "worker.log"
 _LOCK = ".lock"
 
 
@@ -76,6 +77,11 @@ class RunDirectory:
             A float is not finite.
         """
         _write(self.path, self.info() | fields)
+
+    def forget(self) -> None:
+        """Remove what a run writes before its first visit."""
+        for name in (INFO, WORKER_LOG, _LOCK):
+            (self.path / name).unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, argument: str = "--out") -> Iterator[None]:

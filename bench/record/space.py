@@ -12,8 +12,8 @@ from bench.record.durable import replace_file
 
 _COMPANIONS = 3
 _ROUNDS = 20
-_ROUND_BYTES = 34
-"""A batch in the journal: its seconds with 17 digits, its position, its page faults, commas."""
+_ROUND_BYTES = 56
+"""A batch in the journal: its seconds and a call's with 17 digits each, its position, its page faults, commas."""
 _NAME_BYTES = 700
 """What a visit says of one name beside its batches."""
 _FRAMES_SHARE = 0.5

@@ -4,7 +4,6 @@ FACTS = {
     "host": {"python": "3.12.1", "system": "Linux", "machine": "x86_64"},
     "cpu": {"model": "a CPU", "available_cores": 4},
     "versions": {"torch": "2.13.0"},
-    "git": {"revision": "abc", "dirty": False},
     "gpu": [{"name": "H100", "driver": "580.1"}],
 }
 
@@ -23,19 +22,18 @@ def test_each_change_is_named_with_both_values(tmp_path):
     before = told(plugins=[str(plugin)], environ={"OMP_PROC_BIND": "true", "HOME": "/x"})
     plugin.write_text("a = 2")
     after = told(
-        facts=FACTS | {"versions": {"torch": "2.14.0"}, "git": {"revision": "abc", "dirty": True}},
+        facts=FACTS | {"versions": {"torch": "2.14.0"}},
         plugins=[str(plugin)],
         threads=1,
         environ={"HOME": "/y"},
     )
     found = changes(before, after)
-    assert found[:3] == [
+    assert found[:2] == [
         "torch was 2.13.0 and is 2.14.0",
-        "git checkout was clean and is with local changes",
         "threads was 2 and is 1",
     ]
-    assert found[3].startswith(f"plugin {plugin} was ")
-    assert found[4:] == ["variable OMP_PROC_BIND was true and is absent"]
+    assert found[2].startswith("plugin mine.py was ")
+    assert found[3:] == ["variable OMP_PROC_BIND was true and is absent"]
 
 
 def test_a_plugin_that_is_gone_is_a_change(tmp_path):
@@ -53,5 +51,15 @@ def test_paths_in_variables_are_compared_but_not_told():
     assert len(changes(ours, theirs)) == 1
 
 
-def test_the_kernels_own_sources_count():
-    assert told()["kernels' sources"] != "absent"
+def test_our_own_sources_count():
+    assert "absent" not in {told()["kernels' sources"], told()["harness's sources"]}
+
+
+def test_where_a_plugin_lies_is_not_told_and_does_not_count(tmp_path):
+    places = [tmp_path / "a", tmp_path / "b"]
+    for place in places:
+        place.mkdir()
+        (place / "mine.py").write_text("a = 1")
+    one, other = (told(plugins=[str(place / "mine.py")]) for place in places)
+    assert changes(one, other) == []
+    assert str(tmp_path) not in str(one)

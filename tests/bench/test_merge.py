@@ -34,7 +34,7 @@ def part(tmp_path):
             "settings": replace(Settings(threads=1), shard=(place, of)).to_dict(),
             "problems": [{"key": one.problem.key, "count": one.count, "source": one.source} for one in problems],
             "names": list(NAMES),
-            "environment": {"torch": "2.13.0", "CPU": "a CPU", "git checkout": f"state {place}"},
+            "environment": {"torch": "2.13.0", "CPU": "a CPU", "variable NVIDIA_VISIBLE_DEVICES": f"state {place}"},
             "cost": {"wall_s": 10.0 * place, "harness_fraction": 0.25},
         }
         directory = rundir.create(tmp_path / (name or f"s{place}"), info | changes)
