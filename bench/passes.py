@@ -85,6 +85,7 @@ class Passes:
         self.spent |= self.past.seconds
         self._done = self.past.visits
         self._failing = Counter(self.past.failing)
+        self._struck, self._batches = self.past.struck, self.past.batches
         self._began = time.perf_counter()
         self.listener.run_started(
             RunStarted(

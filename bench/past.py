@@ -34,6 +34,10 @@ class Past:
     """Where all its visits' time went, by phase."""
     failing: Mapping[str, int] = field(default_factory=dict)
     """Cells that went wrong, by status."""
+    struck: int = 0
+    """Batches that another program disturbed."""
+    batches: int = 0
+    """Batches with a figure."""
 
 
 def by_stretch(path: Path, stretches: Sequence[Sequence[Block]]) -> Iterator[tuple[int, list[Visited]]]:
@@ -77,12 +81,15 @@ def past_of(path: Path, stretches: Sequence[Sequence[Block]], listener: Listener
     journal.mend(path, listener.warned)
     seconds: dict[str, float] = {}
     failing: Counter[str] = Counter()
+    struck = batches = 0
     past = Past()
     for stretch, visits in by_stretch(path, stretches):
         for visited in visits:
             for phase, spent_s in visited.seconds.items():
                 seconds[phase] = seconds.get(phase, 0.0) + spent_s
             failing.update(failures(visited))
+            struck += sum(series.struck for series in visited.series.values())
+            batches += sum(len(series.seconds) for series in visited.series.values())
         past = Past(
             stretch=stretch,
             last=tuple(visits),
@@ -90,6 +97,8 @@ def past_of(path: Path, stretches: Sequence[Sequence[Block]], listener: Listener
             launches=max(past.launches, *(visited.launch + 1 for visited in visits)),
             seconds=seconds,
             failing=failing,
+            struck=struck,
+            batches=batches,
         )
     return past
 

@@ -157,7 +157,10 @@ def _with_options(settings: Settings, texts: dict[str, str | None]) -> Settings:
     }
     values: dict[str, Any] = {}
     for name, text in texts.items():
-        if text is None or (name == "threads" and text == "all"):
+        if text is None:
             continue
-        values[name] = read[name](text, FLAGS[name]) if name in read else text
+        if name == "threads" and text == "all":
+            values[name] = None  # also where a file asks for fewer
+        else:
+            values[name] = read[name](text, FLAGS[name]) if name in read else text
     return replace(settings, **values)

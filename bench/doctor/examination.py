@@ -52,7 +52,7 @@ def examine(noise_s: float = noise_.SECONDS) -> Examination:
     ]
     findings.sort(key=lambda finding: list(Level).index(finding.level), reverse=True)
     return Examination(
-        verdict=judge(noise, facts["cpu"]["available_cores"] or 1),
+        verdict=judge(noise, facts["cpu"]["available_cores"] or 1, facts["cpu"]["logical_cores"]),
         facts=facts,
         clock_step_s=step_s,
         spins=spins,

@@ -29,7 +29,7 @@ class Verdict:
     """The smallest relative difference to expect to tell; None where none is."""
 
 
-def judge(noise: Noise, cores: int) -> Verdict:
+def judge(noise: Noise, cores: int, of: int | None = None) -> Verdict:
     """Say which differences can be told.
 
     Parameters
@@ -38,6 +38,8 @@ def judge(noise: Noise, cores: int) -> Verdict:
         What was measured, on one thread.
     cores
         How many cores a run would use.
+    of
+        How many cores the machine has, where others may be busy that no run uses.
     """
     floor = noise.floor
     tells = None if floor is None else next((step for step in _STEPS if _FLOORS * floor <= step), None)
@@ -46,7 +48,7 @@ def judge(noise: Noise, cores: int) -> Verdict:
         return Verdict(
             level=Level.PROBLEM, sentence=f"not usable now: the error of a ratio of equal work is {told}", tells=None
         )
-    free = free_cores(noise.disturbance, cores)
+    free = free_cores(noise.disturbance, cores, of)
     if free < cores:
         sentence = f"usable: expect to tell {tells:.0%} on one thread; other programs are busy, so "
         sentence += f"give --threads {free} at most" if free else "stop them first"
@@ -56,10 +58,10 @@ def judge(noise: Noise, cores: int) -> Verdict:
     return Verdict(level=Level.WARNING, sentence=f"usable: expect to tell {tells:.0%}", tells=tells)
 
 
-def free_cores(disturbance: Disturbance, cores: int) -> int:
-    """Say how many cores other programs leave alone."""
+def free_cores(disturbance: Disturbance, cores: int, of: int | None = None) -> int:
+    """Say how many cores other programs leave alone, of those that a run would use; ``of`` so many that there are."""
     others = disturbance.others_cores or 0.0
-    return cores if others < _BUSY_CORES else max(0, cores - math.ceil(others))
+    return cores if others < _BUSY_CORES else max(0, min(cores, (of or cores) - math.ceil(others)))
 
 
 def judge_noise(noise: Noise) -> Iterator[Finding]:

@@ -201,13 +201,6 @@ class Tally:
             reason = f"starts slowly: took part in {len(cells)} of {self.passes} passes"
         return {"reason": reason}
 
-    @property
-    def struck(self) -> tuple[int, int]:
-        """Count the batches that another program disturbed, and all batches."""
-        series = [one for visited in self._visits for one in visited.series.values()]
-        struck = sum(one.struck for one in series)
-        return struck, struck + sum(len(one.seconds) for one in series)
-
     def _checked_fields(self, name: str, reference_error: float | None) -> dict[str, Any]:
         checks = self._checks(name)
         if not checks:
@@ -282,7 +275,7 @@ def _row(block: Block, conditions: Conditions, name: str, *, status: str, **fiel
 def _mean_latency(series: Sequence[Series]) -> float | None:
     """Give the latency that whole batches have: geometric mean over passes of each one's median."""
     interval = paired.latency([statistics.median(one.whole_call_seconds()) for one in series if one.seconds])
-    return interval and interval.centre
+    return None if interval is None else interval.centre
 
 
 def _movement(medians: Sequence[float], passes: Sequence[Sequence[float]]) -> dict[str, Any]:

@@ -296,6 +296,8 @@ class _Visiting:
 
     def _cool(self) -> bool:
         """Let a GPU that slowed itself down come back; say whether the round is to be made again."""
+        if self._plan.sustained:
+            return False  # being slowed down by continuous load is what was asked for
         left_s = _MOST_COOLING * self._plan.share_s - self._cooled_s
         if self._cooled >= _MOST_THROTTLED_REPEATS or left_s <= 0:
             return False

@@ -8,7 +8,7 @@ from bench.errors import UsageError
 from bench.plan.axes import whole
 
 WORD = "slurm"
-_ID, _COUNT, _LEAST, _STEP = (f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "COUNT", "MIN", "STEP"))
+_ID, _COUNT, _LEAST, _MOST, _STEP = (f"SLURM_ARRAY_TASK_{name}" for name in ("ID", "COUNT", "MIN", "MAX", "STEP"))
 
 
 def is_task_of_many(environ: Mapping[str, str]) -> bool:
@@ -38,7 +38,8 @@ def part(environ: Mapping[str, str], argument: str) -> tuple[int, int]:
     if count < 2:
         raise UsageError(argument, "an array of one task is no part of a sweep", "give the part in numbers, as 3/8")
     place, rest = divmod(number - least, step)
-    if rest or not 0 <= place < count:
+    most = whole(environ.get(_MOST, str(least + (count - 1) * step)), _MOST)
+    if rest or not 0 <= place < count or (most - least) // step + 1 != count:
         found = f"task {number} is not one of {count} from {least} in steps of {step}"
         raise UsageError(argument, found, "submit the array without gaps, or give the part in numbers, as 3/8")
     return place + 1, count
