@@ -11,8 +11,9 @@ from bench.events import Listener, Progress, RunStarted
 from bench.executors.base import Executor
 from bench.measure import messages
 from bench.measure.link import CAN_FORK
+from bench.measure.rounds import SHORTENING
 from bench.measure.tally import Conditions, Tally
-from bench.measure.visit import Visit, Visited
+from bench.measure.visited import BATCH_S, Visit, Visited
 from bench.past import Past, failures
 from bench.plan.block import Block
 from bench.plan.config import Settings
@@ -76,6 +77,8 @@ class Passes:
     """Seconds of visits by phase."""
     _done: int = 0
     _failing: Counter[str] = field(default_factory=Counter)
+    _batch_s: float = BATCH_S
+    """Of the next visit: a machine that was busy is so still, and is tried with longer ones by and by."""
     _struck: int = 0
     _batches: int = 0
     _began: float = 0.0
@@ -170,6 +173,7 @@ class Passes:
             cold=self.conditions.cache == "cold",
             share_s=self.settings.budget_s / (self.settings.passes * self._blocks),
             clock_s=2 * self.table.resolution_s,
+            batch_s=self._batch_s,
             timeout_s=self.settings.cell_timeout_s,
             weighs=tally.passes == 0,
             timer=self.conditions.timer,
@@ -183,6 +187,7 @@ class Passes:
         stretch.in_this_pass -= 1
         self._done += 1
         self._failing.update(failures(visited))
+        self._batch_s = min(BATCH_S, SHORTENING * visited.batch_s)
         self._struck += sum(series.struck for series in visited.series.values())
         self._batches += sum(len(series.seconds) for series in visited.series.values())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.errors import UsageError
 from bench.events import Listener
-from bench.measure.visit import Visited
+from bench.measure.visited import Visited
 from bench.plan.block import Block
 from bench.record import journal
 from bench.record.durable import DamagedRun

@@ -191,6 +191,8 @@ class SampleRow(CellKey):
     )
     sm_clock_hz: float | None = field(default=None, metadata=_column("SM clock during the batch (CUDA)", "Hz"))
     throttled: bool | None = field(default=None, metadata=_column("the GPU said that it slowed down (CUDA)"))
+    power_w: float | None = field(default=None, metadata=_column("most power during the batch (CUDA)", "W"))
+    temperature_c: float | None = field(default=None, metadata=_column("most heat during the batch (CUDA)", "°C"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

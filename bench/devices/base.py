@@ -152,6 +152,9 @@ class Device(Protocol):
     def spin_s(self) -> float | None:
         """Time a fixed bit of arithmetic, s: how fast the machine is at this moment (CPU)."""
 
+    def stolen_s(self) -> float | None:
+        """Read what a hypervisor has taken of this process's cores since the system began, s (CPU)."""
+
     def cool_down(self, seconds: float) -> None:
         """Wait until the device is not throttled, ``seconds`` at most."""
 

@@ -9,6 +9,7 @@ import resource
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from operator import truediv
 from pathlib import Path
@@ -28,6 +29,14 @@ _MOST_PARTS = 25
 _SPIN_STEPS = 2_000
 _HIDDEN_FROM_BYTES = 1 << 16
 """Above what page rounding and the stacks of a few threads come to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Timed:
+    """Nanoseconds of a batch's parts, and whether another program took part."""
+
+    parts_ns: list[int]
+    struck: bool | None
 
 
 class CpuDevice:
@@ -71,24 +80,31 @@ class CpuDevice:
 
     def time(self, call: Call, calls: int, *, cold: bool) -> tuple[Batch, Any]:
         """Time a batch; when cold, each call by itself after everything was pushed out of the caches."""
-        before = waiting.look()
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        parts, output = self._cold_parts(call, calls) if cold else _warm_parts(call, calls)
+        timed, output = self._cold(call, calls) if cold else self._warm(call, calls)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-        seconds = sum(parts) / 1e9
-        struck = waiting.is_struck(before, waiting.look(), seconds, self._cores)
-        each_ns = statistics.median(map(truediv, parts, _part_calls(calls)))
-        return Batch(seconds=seconds, call_s=each_ns / 1e9, page_faults=faults, struck=struck), output
+        each_ns = statistics.median(map(truediv, timed.parts_ns, _part_calls(calls)))
+        seconds = sum(timed.parts_ns) / 1e9
+        return Batch(seconds=seconds, call_s=each_ns / 1e9, page_faults=faults, struck=timed.struck), output
 
-    def _cold_parts(self, call: Call, calls: int) -> tuple[list[int], Any]:
-        parts, output = [0] * len(_part_calls(calls)), None
+    def _warm(self, call: Call, calls: int) -> tuple[_Timed, Any]:
+        before = waiting.look()
+        parts, output = _warm_parts(call, calls)
+        struck = waiting.is_struck(before, waiting.look(), sum(parts) / 1e9, self._cores)
+        return _Timed(parts_ns=parts, struck=struck), output
+
+    def _cold(self, call: Call, calls: int) -> tuple[_Timed, Any]:
+        parts, struck, output = [0] * len(_part_calls(calls)), [], None
         for place in range(calls):
             output = None
             self._evict()
+            before = waiting.look()  # what waited while the caches were emptied is in no figure
             start = time.perf_counter_ns()
             output = call()
-            parts[place % len(parts)] += time.perf_counter_ns() - start
-        return parts, output
+            took_ns = time.perf_counter_ns() - start
+            struck.append(waiting.is_struck(before, waiting.look(), took_ns / 1e9, self._cores))
+            parts[place % len(parts)] += took_ns
+        return _Timed(parts_ns=parts, struck=None if None in struck else any(struck)), output
 
     def _evict(self) -> None:
         """Write through twice the last-level cache."""
@@ -133,6 +149,10 @@ class CpuDevice:
         start = time.perf_counter_ns()
         sum(range(_SPIN_STEPS))
         return (time.perf_counter_ns() - start) / 1e9
+
+    def stolen_s(self) -> float | None:
+        """Read the steal time of the cores that this process may use, in ticks of 10 ms (see ``waiting``)."""
+        return waiting.stolen_s(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
     def cool_down(self, seconds: float) -> None:
         """Do nothing: a CPU does not tell whether it is throttled."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
+_STAT = Path("/proc/stat")
+_STEAL = 8
+"""Place of the steal time in a line ``cpuN`` of /proc/stat, the name counted (proc(5))."""
 _STRUCK_FROM = 0.01
 """Of a batch's time: 0 in all quiet batches of 2 ms, 0.3 to 30 in those with a time slice."""
 _ENDED_THREAD_NS = 50_000
@@ -67,3 +70,16 @@ def is_struck(before: Waits | None, after: Waits | None, seconds: float, cores: 
         running += run_ns > old_run_ns
     running += after.process_ns - before.process_ns - ran > _ENDED_THREAD_NS
     return None if running > cores else waited > _STRUCK_FROM * seconds * 1e9
+
+
+def stolen_s(cores: Collection[int]) -> float | None:
+    """Add up what a hypervisor has taken of these cores since the system began, s.
+
+    None where the system does not tell.
+    """
+    names = {f"cpu{core}" for core in cores}
+    try:
+        lines = [line.split() for line in _STAT.read_text(encoding="ascii").splitlines() if line.startswith("cpu")]
+        return sum(int(line[_STEAL]) for line in lines if line[0] in names) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bench.measure.messages import Loaded
-from bench.measure.visit import Visit, Visited
+from bench.measure.visited import Visit, Visited
 
 
 class Executor(Protocol):

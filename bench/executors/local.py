@@ -14,7 +14,8 @@ from bench.errors import UsageError
 from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker, WorkerLost, Zygote
-from bench.measure.visit import CellVisit, Visit, Visited, visit
+from bench.measure.visit import visit
+from bench.measure.visited import CellVisit, Visit, Visited
 from reports.schema import Status
 
 _LOAD_TIMEOUT_S = 300.0
@@ -102,13 +103,17 @@ class LocalExecutor:
                 visited = visit(plan, self._worker, self._listener)
             except WorkerLost as loss:
                 if loss.name == messages.YARDSTICK:
-                    self._natives_end.add(plan.problem.key)
+                    if loss.status == Status.CRASHED:  # not of memory, or of a machine that was slow for once
+                        self._natives_end.add(plan.problem.key)
                     plan = replace(plan, yardstick=False)
                 culprits = _culprits(loss, plan)
                 lost |= {name: CellVisit(status=loss.status, reason=loss.reason) for name in culprits}
                 plan = replace(plan, names=tuple(name for name in plan.names if name not in lost))
                 lost_s += time.perf_counter() - began
                 self._fresh_worker()
+                if not plan.names:
+                    key, pass_, launch = plan.problem.key, plan.pass_, plan.launch
+                    return Visited(key=key, pass_=pass_, launch=launch, cells=lost, seconds={"lost": lost_s})
                 continue
             visited.cells |= lost
             visited.seconds["lost"] = lost_s

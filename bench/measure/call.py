@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -88,12 +88,12 @@ def cloning(inputs: Inputs) -> Call:
     return inputs.x.clone
 
 
-def saved_bytes(call: Call, given: Inputs | None = None) -> int:
+def saved_bytes(call: Call, given: Sequence[Inputs] = ()) -> int:
     """Add up what one training forward keeps for the backward pass, each storage once.
 
     Of ``given`` only the tensors' own bytes count: what they were placed behind in their memory is the harness's.
     """
-    inputs = given.tensors() if given else ()
+    inputs = [tensor for one in given for tensor in one.tensors()]
     own = {tensor.untyped_storage().data_ptr(): tensor.nbytes for tensor in inputs if tensor is not None}
     kept: dict[int, int] = {}
 

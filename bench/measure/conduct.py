@@ -72,10 +72,11 @@ class Conduct:
         return None if left is None else Offence(name=left.name, reason=left.what, is_mended=left.is_gone)
 
     def imported(self) -> str | None:
-        """Put back what an import changed; say what of the harness it replaced."""
+        """Put back what an import changed; say what of the harness it replaced, or what it left at work."""
         replaced = self._replaced()
         state.restore(self._state)
-        return replaced
+        left = self._tasks.look("")
+        return replaced or (None if left is None else left.what)
 
     def _changed(self) -> str | None:
         now = state.take()

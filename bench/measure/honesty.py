@@ -23,15 +23,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.devices.base import Call, Device
+from bench.devices.base import Batch, Call, Device
 from bench.measure import form
 from bench.measure.error import Tolerance, judge
 from bench.measure.variant import Variant
 from bench.plan.problem import Problem
 
 _PAIRS = 7
-_PAIRS_WHEN_SLOW = 3
+_LEAST_PAIRS = 5
+"""Fewer say nothing of a pace: one call that was disturbed would decide it."""
 _SLOW_CALL_S = 0.02
+_LONG_CALL_S = 0.5
 _TIMES_SLOWER = 2.0
 _LOOSER = 4.0
 """Times the tolerance: sums in another order may be off by a little more, a stale answer is off by all of it."""
@@ -56,7 +58,7 @@ class Pace:
         """Say whether the unseen calls took far longer, and by far more than the control's, in every pair but one."""
         limit = _TIMES_SLOWER * max(control, 1.0)
         slower = sum(unseen > limit * seen for unseen, seen in zip(self.unseen_s, self.seen_s, strict=True))
-        return self.ratio > limit and slower >= len(self.seen_s) - 1
+        return len(self.seen_s) >= _LEAST_PAIRS and self.ratio > limit and slower >= len(self.seen_s) - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,26 +160,26 @@ class Challenge:
     def _pace(self, calls: Sequence[Call], call_s: float) -> Pace | str | None:
         unseen, seen = [], []
         outputs: list[weakref.ref[Tensor]] = []
-        pairs = _PAIRS if call_s < _SLOW_CALL_S else _PAIRS_WHEN_SLOW
+        pairs = _PAIRS if call_s < _SLOW_CALL_S else _LEAST_PAIRS if call_s < _LONG_CALL_S else 1
         for _, change in zip(range(pairs), changes(self._problem, self._variants[0], self._rng), strict=False):
             with torch.no_grad():
                 change.apply()
-            first_s, output = self._timed(calls)
+            first, output = self._timed(calls)
             if (wrong := self._judged(output, change)) is not None:
                 return f"wrong for contents it had never seen, at an address it had: {wrong}"
             outputs += [weakref.ref(tensor) for tensor in form.tensors(output)[:1]]
             del output
-            again_s = self._timed(calls)[0]
-            unseen.append(first_s)
-            seen.append(again_s)
+            again, _ = self._timed(calls)
+            if not (first.struck or again.struck):
+                unseen.append(first.seconds)
+                seen.append(again.seconds)
         if len({id(kept) for output in outputs if (kept := output()) is not None}) >= _MOST_KEPT:
             return "keeps every output that it returned, so memory grows with each call"
         return Pace(unseen_s=tuple(unseen), seen_s=tuple(seen)) if unseen else None
 
-    def _timed(self, calls: Sequence[Call]) -> tuple[float, object]:
+    def _timed(self, calls: Sequence[Call]) -> tuple[Batch, object]:
         form.poison(calls[1]())
-        batch, output = self._device.time(calls[0], 1, cold=self._cold)
-        return batch.seconds, output
+        return self._device.time(calls[0], 1, cold=self._cold)
 
     def _judged(self, output: object, change: Change) -> str | None:
         of = self._variants[0]

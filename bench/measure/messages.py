@@ -172,11 +172,13 @@ class TimedBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timed:
-    """A round's batches in the order asked for."""
+    """A round's batches in the order asked for; one that was struck ends it."""
 
     batches: list[TimedBatch]
     spin_s: float | None
     """A fixed bit of arithmetic just before the round (see ``Device.spin_s``)."""
+    stolen_s: float | None = None
+    """What a hypervisor took of the worker's cores meanwhile, s, where the system tells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

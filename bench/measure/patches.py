@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import statistics
 import sys
 import threading
 import time
@@ -18,6 +20,10 @@ import torch.nn.functional as F  # noqa: N812 - the name every torch user knows 
 _OUTSIDE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("time", time, ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "time", "time_ns", "process_time")),
     ("threading", threading, ("enumerate", "Thread")),
+    ("statistics", statistics, ("median", "fmean")),
+    ("resource", resource, ("getrusage",)),
+    ("torch.linalg", torch.linalg, ("vector_norm",)),
+    ("torch.cuda", torch.cuda, ("Event", "synchronize", "current_stream")),
     ("math", math, ("isfinite", "log2", "frexp")),
     ("torch.nn.functional", F, ("group_norm", "silu", "relu")),
     ("torch.autograd", torch.autograd, ("grad", "backward")),
@@ -28,6 +34,7 @@ _OUTSIDE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
             "Tensor",
             "Generator",
             "add",
+            "aminmax",
             "as_strided",
             "empty",
             "empty_like",
@@ -41,6 +48,7 @@ _OUTSIDE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
             "randn",
             "set_grad_enabled",
             "set_num_threads",
+            "sub",
             "zeros",
         ),
     ),
@@ -67,29 +75,15 @@ _OUTSIDE: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
             "roll",
             "sqrt",
             "square",
+            "sum",
             "to",
             "untyped_storage",
             "view",
         ),
     ),
 )
-# Whatever of ours takes a time or judges; looked at as they stand in the worker.
-_OURS = (
-    "bench.devices.cpu",
-    "bench.devices.cuda",
-    "bench.measure.call",
-    "bench.measure.conduct",
-    "bench.measure.error",
-    "bench.measure.form",
-    "bench.measure.honesty",
-    "bench.measure.inputs",
-    "bench.measure.opened",
-    "bench.measure.oracle",
-    "bench.measure.state",
-    "bench.measure.tasks",
-    "bench.measure.variant",
-    "bench.measure.worker",
-)
+_OURS = ("bench.devices", "bench.measure", "bench.plan.problem")
+"""Packages of ours that take a time or judge, looked at as they stand in the worker."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,15 +132,15 @@ class Functions:
 def take() -> Functions:
     """Note what stands where; before any plugin is imported."""
     places = [_place(*one) for one in _OUTSIDE]
-    for where in _OURS:
-        if (module := sys.modules.get(where)) is not None:
+    for where, module in list(sys.modules.items()):
+        if where.startswith(_OURS):
             places += _functions_of(where, module)
     return Functions(places=tuple(places))
 
 
 def _functions_of(where: str, module: Any) -> list[_Place]:
     names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("__")]
-    places = [_place(where, module, tuple(names))]
+    places = [_place(where, module, tuple(names))] if names else []
     for name in names:
         kind = getattr(module, name)
         if isinstance(kind, type) and kind.__module__ == where:

@@ -57,6 +57,9 @@ def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
 _MOST_STRUCK = 2
 """Struck rounds that are given again, in times the planned ones."""
 _ROUNDS_TO_JUDGE = 2
+FEWEST_ROUNDS = 3
+"""Of one or two there is no middle half: a visit without more has no figure."""
+SHORTENING = 4
 _MOST_SHORTENINGS = 2
 """From 2.5 ms to 0.16 ms, where reading the clock is still below a thousandth."""
 
@@ -69,7 +72,7 @@ def rounds_for(round_s: float, share_s: float, least: int = 5, most: int = 12) -
 
 
 class Rounds:
-    """The rounds of one visit: asked for the next round's batches, fed their seconds.
+    """The rounds of one visit: asked for the next round's batches, told what became of them.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ class Rounds:
         self._rng = rng
         self._orders = balanced_orders(tuple(calls), rng)
         self._pending: tuple[str, ...] | None = None
-        self._finished: list[dict[str, float]] = []
+        self._finished = 0
         self._struck = 0
         self._shortenings = 0
 
@@ -99,12 +102,12 @@ class Rounds:
     @property
     def finished(self) -> int:
         """How many rounds are recorded."""
-        return len(self._finished)
+        return self._finished
 
     def next(self) -> tuple[tuple[str, int], ...] | None:
         """Give the next round's batches as (name, calls) in order, or None when there are enough or too many struck.
 
-        A round that was given and not recorded is given again: a worker that died in it has a successor.
+        A round that was given and not recorded is given again.
         """
         if self.finished >= self._rounds or self._struck >= _MOST_STRUCK * self._rounds or not self._calls:
             return None
@@ -112,12 +115,11 @@ class Rounds:
             self._pending = next(self._orders)
         return tuple((name, self._calls[name]) for name in self._pending)
 
-    def record(self, seconds: Sequence[float]) -> None:
-        """Take the seconds of the last given round's batches, in its order."""
+    def record(self) -> None:
+        """Say that the last given round was timed."""
         if self._pending is None:
             raise ValueError("no round was given")
-        batches = zip(self._pending, seconds, strict=True)
-        self._finished.append({name: batch_s / self._calls[name] for name, batch_s in batches})
+        self._finished += 1
         self._pending = None
 
     def strike(self) -> None:
@@ -129,12 +131,17 @@ class Rounds:
         """Say whether most rounds are struck and batches could be shorter: those fit between two time slices."""
         tried = self.finished + self._struck
         are_many = tried >= _ROUNDS_TO_JUDGE and 2 * self._struck > tried
-        return are_many and self._shortenings < _MOST_SHORTENINGS and any(one > 1 for one in self._calls.values())
+        return (
+            are_many
+            and self.finished < FEWEST_ROUNDS
+            and self._shortenings < _MOST_SHORTENINGS
+            and any(one > 1 for one in self._calls.values())
+        )
 
     def shorten(self) -> None:
         """Begin again with a quarter of the calls a batch."""
-        self._calls = {name: max(1, calls // 4) for name, calls in self._calls.items()}
-        self._finished, self._struck, self._pending = [], 0, None
+        self._calls = {name: max(1, calls // SHORTENING) for name, calls in self._calls.items()}
+        self._finished, self._struck, self._pending = 0, 0, None
         self._shortenings += 1
 
     def drop(self, name: str) -> None:
@@ -142,7 +149,3 @@ class Rounds:
         del self._calls[name]
         self._orders = balanced_orders(tuple(self._calls), self._rng)
         self._pending = None
-
-    def timings(self) -> dict[str, list[float]]:
-        """Give the seconds per call, round by round, of every name that has not left."""
-        return {name: [one[name] for one in self._finished] for name in self._calls}

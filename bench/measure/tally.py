@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.measure import messages
-from bench.measure.visit import CellVisit, Series, Visited
+from bench.measure.visited import CellVisit, Series, Visited
 from bench.plan.block import Block
 from bench.stats import drift, paired
 from bench.stats.intervals import Interval
@@ -178,7 +178,7 @@ class Tally:
     ) -> dict[str, Any]:
         medians = [one.median_s for one in figures]
         series = [visited.series[name] for visited in self._visits if name in visited.series]
-        faults = [fault / one.calls for one in series for fault in one.page_faults]
+        faults = [fault / one.calls for one in series for fault in one.page_faults if fault is not None]
         return _interval_fields("latency", latency, "_s") | {
             "mean_latency_s": _mean_latency(series),
             "fastest_pass_s": min(medians),
@@ -249,6 +249,8 @@ class Tally:
                         spin_s=visited.spins_s[round_] if visited.spins_s else None,
                         sm_clock_hz=series.sm_clock_hz[round_] if series.sm_clock_hz else None,
                         throttled=series.throttled[round_] if series.throttled else None,
+                        power_w=series.power_w[round_] if series.power_w else None,
+                        temperature_c=series.temperature_c[round_] if series.temperature_c else None,
                     )
 
 

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker
-from bench.measure.rounds import Rounds, calls_for, rounds_for
+from bench.measure.rounds import FEWEST_ROUNDS, SHORTENING, Rounds, calls_for, rounds_for
+from bench.measure.visited import CellVisit, Series, Visit, Visited
 from bench.plan.cost import memory_bytes
-from bench.plan.problem import Problem
 from reports.schema import Status
 
-_BATCH_S = 2.5e-3
-"""Least seconds of a batch: with 20 rounds, six passes of the quick preset measure for about 25 s."""
 _MOST_ROUNDS = 20
 _LEAST_CALL_S = 25e-9
 """Of a Python call that does nothing; one that launches nothing would be called for minutes."""
 _OPEN_TIMEOUT_S = 300.0
 _SLOW_SPIN = 1.5
-"""Times the fastest of the visit: whole cores differ by 15 %, a core that is taken or throttled by far more."""
+"""Times the visit's median: whole cores differ by 15 %, a core that is taken or throttled by far more."""
+_MOST_STOLEN = 0.2
+"""Of a round: what a hypervisor took of the cores. Counted in ticks of 10 ms, so less says little of one round."""
+_REPEATED = 3.0
+"""Times a round's expected seconds that it may take, for batches are made again."""
+_REPEATING_S = 0.2
+_CHALLENGING_CALLS = 64
+"""Calls that a challenge makes at most, twice over, checks included."""
 _MOST_LOST = 2.0
-"""Times a visit's share of the budget (and at least so many seconds): what may be lost to disturbed batches."""
+_LEAST_LOST_S = 0.5
+"""What may be lost to disturbed batches: so many times a visit's share of the budget, and at least so many seconds."""
 _MOST_COOLING = 0.2
 """Of a visit's share of the budget; a figure from a warm GPU is better than none."""
 _MOST_THROTTLED_REPEATS = 3
@@ -34,100 +40,11 @@ SPARE_BYTES = 4 << 30
 """What a CPU worker may take beyond what its block needs."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Visit:
-    """What one visit is to do."""
-
-    problem: Problem
-    names: tuple[str, ...]
-    """Those still in the block, the reference among them if it is."""
-    reference: str
-    pass_: int
-    launch: int
-    seed: int
-    cold: bool
-    share_s: float
-    """Seconds of measuring that the budget leaves to this visit."""
-    clock_s: float
-    """What timing a batch costs, s."""
-    timeout_s: float
-    weighs: bool
-    """Measure memory and challenge too: once a run is enough."""
-    yardstick: bool = True
-    """False where native dies of the problem when it is opened."""
-    timer: str | None = None
-    """None is the device's own."""
-    sustained: bool = False
-
-
-@dataclass(kw_only=True, slots=True)
-class Series:
-    """One name's batches in one visit, in the order of rounds."""
-
-    calls: int
-    seconds: list[float]
-    positions: list[int]
-    call_s: list[float] = field(default_factory=list)
-    """A call's time, by parts of each batch. Empty where the device has but the whole; likewise those below."""
-    page_faults: list[int] = field(default_factory=list)
-    sm_clock_hz: list[float] = field(default_factory=list)
-    throttled: list[bool] = field(default_factory=list)
-    power_w: list[float] = field(default_factory=list)
-    temperature_c: list[float] = field(default_factory=list)
-    struck: int = 0
-    """Batches beside these that another program disturbed: repeated, and in no figure."""
-
-    def call_seconds(self) -> list[float]:
-        """Give the seconds per call, round by round."""
-        return self.call_s or self.whole_call_seconds()
-
-    def whole_call_seconds(self) -> list[float]:
-        """Give the whole batches over their calls, rare slow calls included."""
-        return [seconds / self.calls for seconds in self.seconds]
-
-
-@dataclass(kw_only=True, slots=True)
-class CellVisit:
-    """What one visit says of one implementation."""
-
-    status: str = Status.OK
-    reason: str | None = None
-    checked: messages.Checked | None = None
-    weighed: messages.Weighed | None = None
-
-
-@dataclass(kw_only=True, slots=True)
-class Visited:
-    """The record of one visit: plain data, as the journal keeps it."""
-
-    key: str
-    pass_: int
-    launch: int
-    cells: dict[str, CellVisit] = field(default_factory=dict)
-    series: dict[str, Series] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Where the visit's wall time went."""
-    spins_s: list[float] = field(default_factory=list)
-    """A fixed bit of arithmetic before each round: how fast the machine was."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the record as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Visited:
-        """Read what ``to_dict`` gave."""
-        cells = {
-            name: CellVisit(
-                status=cell["status"],
-                reason=cell["reason"],
-                checked=cell["checked"] and messages.Checked(**cell["checked"]),
-                weighed=cell["weighed"] and messages.Weighed(**cell["weighed"]),
-            )
-            for name, cell in data["cells"].items()
-        }
-        series = {name: Series(**one) for name, one in data["series"].items()}
-        return cls(**(data | {"cells": cells, "series": series}))
+def _append(values: list[Any], value: Any, *, place: int) -> None:
+    """Add a value as the ``place``-th; one that is missing is None where others are known, so that places agree."""
+    if value is not None or values:
+        values += [None] * (place - 1 - len(values))
+        values.append(value)
 
 
 def visit(plan: Visit, worker: Worker, listener: Listener) -> Visited:
@@ -149,9 +66,10 @@ class _Visiting:
         self._worker = worker
         self._listener = listener
         self._rng = random.Random(f"{plan.seed}:{plan.pass_}:{plan.problem.key}")
-        self._visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch)
+        self._visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch, batch_s=plan.batch_s)
         self._untimed: dict[str, str] = {}
-        self._fastest_spin_s = float("inf")
+        self._call_s: dict[str, float] = {}
+        self._spins_s: list[float] = []
         self._lost_s = 0.0
         self._cooled = 0
         self._cooled_s = 0.0
@@ -237,8 +155,8 @@ class _Visiting:
             if warmed.call_s is None:
                 self._leave(name, warmed.status, warmed.reason)
                 continue
-            call_s = max(warmed.call_s, _LEAST_CALL_S)
-            calls[name] = calls_for(call_s, clock_s=self._plan.clock_s, batch_s=_BATCH_S)
+            call_s = self._call_s[name] = max(warmed.call_s, _LEAST_CALL_S)
+            calls[name] = calls_for(call_s, clock_s=self._plan.clock_s, batch_s=self._plan.batch_s)
             if self._plan.cold:
                 calls[name] = min(calls[name], most_cold_calls(self._plan.problem.device))
             round_s += call_s * (calls[name] + 1)
@@ -251,40 +169,60 @@ class _Visiting:
         """Time round after round; hold a random one's outputs and the last one's against the truth."""
         last = rounds.planned - 1
         verified = {last, self._rng.randrange(last + 1)}
-        most_lost_s = _MOST_LOST * max(1.0, self._plan.share_s)
+        most_lost_s = max(_LEAST_LOST_S, _MOST_LOST * self._plan.share_s)
+        was_verified = False
         while self._lost_s < most_lost_s and (batches := rounds.next()) is not None:
-            round_ = rounds.finished
-            request = messages.Time(round=round_, batches=list(batches), verify=round_ in verified)
+            verify = rounds.finished in verified
             began = time.perf_counter()
-            timed = self._ask("measure", "", request, self._plan.timeout_s * len(batches))
+            timed = self._round(rounds, batches, verify=verify)
             took_s = time.perf_counter() - began
-            broken = [batch for batch in timed.batches if batch.status is not None]
-            for batch in broken:
-                self._leave(batch.name, batch.status, batch.reason)
-                rounds.drop(batch.name)
-            if broken:
+            if timed is None:
                 continue
-            self._count_struck(timed.batches)
-            if any(batch.struck for batch in timed.batches) or self._is_slow(timed.spin_s):
+            was_verified |= verify
+            if self._is_disturbed(timed, took_s):
                 self._lost_s += took_s
                 rounds.strike()
                 if rounds.wants_shorter:
                     rounds.shorten()
+                    self._visited.batch_s /= SHORTENING
                     self._forget_rounds()
             elif any(batch.throttled for batch in timed.batches) and self._cool():
                 continue
             else:
                 self._record(rounds, timed)
+        if rounds.finished < min(rounds.planned, FEWEST_ROUNDS):
+            self._forget_rounds()
+        elif rounds.finished and not was_verified:
+            # It ended before any round that was to be looked at: one more, whose times count for nothing.
+            self._round(rounds, [(name, series.calls) for name, series in self._visited.series.items()], verify=True)
 
-    def _count_struck(self, batches: Sequence[messages.TimedBatch]) -> None:
-        for batch in batches:
-            self._series(batch).struck += batch.repeats + batch.struck
+    def _round(self, rounds: Rounds, batches: Sequence[tuple[str, int]], *, verify: bool) -> messages.Timed | None:
+        """Have one round timed; None where a name fell out of it, and it is void for all."""
+        expected_s = sum(self._call_s[name] * (calls + 1) for name, calls in batches)
+        request = messages.Time(round=rounds.finished, batches=list(batches), verify=verify)
+        timed: messages.Timed = self._ask(
+            "measure", "", request, self._plan.timeout_s + _REPEATED * expected_s + _REPEATING_S * len(batches)
+        )
+        broken = [batch for batch in timed.batches if batch.status is not None]
+        for batch in broken:
+            self._leave(batch.name, batch.status or Status.FAILED, batch.reason)
+            rounds.drop(batch.name)
+        return None if broken else timed
+
+    def _is_disturbed(self, timed: messages.Timed, took_s: float) -> bool:
+        """Say whether another program, or the hypervisor, took part in a round; count its batches that did not last."""
+        stolen_s = timed.stolen_s or 0.0
+        self._visited.stolen_s += stolen_s
+        is_whole = self._is_slow(timed.spin_s) or stolen_s > _MOST_STOLEN * took_s
+        for batch in timed.batches:
+            self._series(batch).struck += batch.repeats + (batch.struck or is_whole)
+        return is_whole or any(batch.struck for batch in timed.batches)
 
     def _is_slow(self, spin_s: float | None) -> bool:
         if spin_s is None:
             return False
-        self._fastest_spin_s = min(self._fastest_spin_s, spin_s)
-        return spin_s > _SLOW_SPIN * self._fastest_spin_s
+        self._spins_s.append(spin_s)
+        return spin_s > _SLOW_SPIN * statistics.median(self._spins_s)
 
     def _forget_rounds(self) -> None:
         """Batches of other lengths are no longer comparable; how many were struck stays counted."""
@@ -302,13 +240,13 @@ class _Visiting:
         if self._cooled >= _MOST_THROTTLED_REPEATS or left_s <= 0:
             return False
         began = time.perf_counter()
-        self._ask("cool", "", messages.Cool(most_s=left_s))
+        self._ask("cool", "", messages.Cool(most_s=left_s), self._plan.timeout_s + left_s)
         self._cooled += 1
         self._cooled_s += time.perf_counter() - began
         return True
 
     def _record(self, rounds: Rounds, timed: messages.Timed) -> None:
-        rounds.record([batch.seconds or 0.0 for batch in timed.batches])
+        rounds.record()
         self._cooled = 0
         if timed.spin_s is not None:
             self._visited.spins_s.append(timed.spin_s)
@@ -318,8 +256,7 @@ class _Visiting:
             series.seconds.append(batch.seconds or 0.0)
             series.positions.append(position)
             for name in ("call_s", "page_faults", "sm_clock_hz", "throttled", "power_w", "temperature_c"):
-                if (value := getattr(batch, name)) is not None:
-                    getattr(series, name).append(value)
+                _append(getattr(series, name), getattr(batch, name), place=len(series.seconds))
             if batch.reason is not None and batch.name in self._visited.cells:
                 self._visited.cells[batch.name].reason = batch.reason  # a remark on a cell that is ok
 
@@ -330,7 +267,8 @@ class _Visiting:
         """Call on contents never seen; the reference first, since the others are held against it."""
         names = [name for name in self._in() if name in self._visited.series]
         for name in sorted(names, key=lambda name: name != self._plan.reference):
-            challenged = self._ask("challenge", name, messages.Challenge(name=name))
+            timeout_s = self._plan.timeout_s + _CHALLENGING_CALLS * self._call_s[name]
+            challenged = self._ask("challenge", name, messages.Challenge(name=name), timeout_s)
             if challenged.status is not None:
                 self._leave(name, challenged.status, challenged.reason)
 

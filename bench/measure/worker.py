@@ -20,6 +20,7 @@ from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
 from bench.measure import limits, messages
 from bench.measure.call import Gradient, Kernel
+from bench.measure.compiles import Compiles
 from bench.measure.conduct import Conduct, Offence, Spoilt
 from bench.measure.mark import Mark
 from bench.measure.opened import OpenedBlock
@@ -85,6 +86,7 @@ class _Worker:
         self._visit: object = None
         self._allowance = ""
         self._fallen: set[str] = set()
+        self._compiles = Compiles()
         limits.limit_files()
         conduct.keep_state()
         os.register_at_fork(after_in_child=_Generations())
@@ -206,6 +208,7 @@ class _Worker:
             seed=request.seed,
             placement=random.Random(request.placement_seed),
             yardstick=request.yardstick,
+            compiles=self._compiles,
         )
         self._mark.set("")
         return messages.Opened(refused=refused, untimed=untimed)
@@ -235,6 +238,7 @@ class _Worker:
         changed = self._block.changed_grad_mode()
         if failure or offence or changed or getattr(answer, "status", None) not in {None, Status.OK}:
             self._fallen.add(name)
+            self._block.fell(name)
         if failure is not None and not (offence and offence.outweighs):
             if failure[0] == Status.OUT_OF_MEMORY:
                 # Whatever it has kept, and a heap that was full, are no one else's matter.
@@ -249,9 +253,15 @@ class _Worker:
 
     def _round(self, request: messages.Time) -> messages.Timed:
         assert self._device is not None
-        spin_s = self._device.spin_s()
-        batches = [self._time(request, name, calls) for name, calls in request.batches]
-        return messages.Timed(batches=batches, spin_s=spin_s)
+        spin_s, before_s = self._device.spin_s(), self._device.stolen_s()
+        batches = []
+        for name, calls in request.batches:
+            batches.append(self._time(request, name, calls))
+            if batches[-1].struck:
+                break  # the round is void: what would follow is time lost
+        after_s = self._device.stolen_s()
+        stolen_s = None if before_s is None or after_s is None else after_s - before_s
+        return messages.Timed(batches=batches, spin_s=spin_s, stolen_s=stolen_s)
 
     def _looked(self, name: str) -> Offence | None:
         """Give what a row did that is mended; end the worker for what is not."""

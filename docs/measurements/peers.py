@@ -102,7 +102,7 @@ def by_pytest_benchmark(cell: Sequence[int]) -> dict[str, Series]:
 
 
 def by_pyperf(cell: Sequence[int]) -> dict[str, Series]:
-    """Measure with pyperf, three processes of five values; its figure is the mean."""
+    """Measure with pyperf, two processes of five values; its figure is the mean."""
     import pyperf  # noqa: PLC0415
 
     key = next(name for name, one in CELLS.items() if tuple(one) == tuple(cell))
@@ -114,7 +114,7 @@ def by_pyperf(cell: Sequence[int]) -> dict[str, Series]:
                 f"import sys; sys.path.insert(0, {str(HERE)!r}); from peers import CELLS, functions;"
                 f"bound = functions(CELLS[{key!r}])[{name!r}]"
             )
-            options = ["--processes=3", "--values=5", "--warmups=1", f"--min-time={SECONDS / 18}", "-q"]
+            options = ["--processes=2", "--values=5", "--warmups=1", f"--min-time={SECONDS / 12}", "-q"]
             command = [sys.executable, "-m", "pyperf", "timeit", *options, "-o", str(kept), "--copy-env"]
             subprocess.run([*command, "-s", setup, "bound()"], check=True, capture_output=True)
             measured = pyperf.Benchmark.load(str(kept))

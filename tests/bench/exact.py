@@ -13,7 +13,8 @@ from bench.events import Listener
 from bench.measure import messages, opened, worker
 from bench.measure.conduct import Conduct
 from bench.measure.tally import Conditions, Tally
-from bench.measure.visit import Visit, Visited, visit
+from bench.measure.visit import visit
+from bench.measure.visited import Visit, Visited
 from bench.plan.block import Block
 from bench.plan.problem import Problem
 from bench.stats.stopping import Stopping
@@ -107,11 +108,16 @@ class Machine:
             struck=struck,
             sm_clock_hz=1.5e9,
             throttled=throttled,
+            power_w=300.0,
+            temperature_c=60.0,
         )
         return batch, output
 
     def spin_s(self):
         return (40 + self.round_) / 1e6
+
+    def stolen_s(self):
+        return 0.0
 
     def cool_down(self, seconds):
         raise AssertionError("a visit without a share of the budget waits for nothing")

@@ -2,7 +2,7 @@
 
 from bench.measure import messages
 from bench.measure.tally import Conditions
-from bench.measure.visit import CellVisit, Series, Visited
+from bench.measure.visited import CellVisit, Series, Visited
 from bench.plan.block import Block
 from bench.plan.problem import Problem
 

@@ -168,6 +168,8 @@ def test_every_column_of_the_samples_is_the_batch_as_it_was_asked_for_and_timed(
             "seconds": pytest.approx(CALLS[name] * cost_ns(name, pass_, round_) / 1e9, rel=1e-9),
             "sm_clock_hz": 1.5e9,
             "throttled": round_ == 1,
+            "power_w": 300.0,
+            "temperature_c": 60.0,
         }
         assert set(expected) == set(columns(SampleRow))
         assert row == expected

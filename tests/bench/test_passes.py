@@ -7,7 +7,7 @@ import pytest
 from stand_in import CONDITIONS, TABLE, StandIn, blocks
 
 from bench.events import Listener
-from bench.measure.visit import Visited
+from bench.measure.visited import Visited
 from bench.passes import Passes
 from bench.past import past_of
 from bench.plan.config import Settings

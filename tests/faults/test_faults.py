@@ -13,7 +13,7 @@ import bench
 from bench.executors.local import LocalExecutor
 from bench.measure import watch
 from bench.measure.tally import Conditions, Tally
-from bench.measure.visit import Visit
+from bench.measure.visited import Visit
 from bench.plan.block import Block
 from bench.plan.problem import Problem
 from bench.stats.stopping import Stopping

@@ -143,6 +143,10 @@ class CudaDevice:
         """Give None: the device tells its clock itself."""
         return None
 
+    def stolen_s(self) -> float | None:
+        """Give None: a hypervisor takes no GPU away for a while."""
+        return None
+
     def cool_down(self, seconds: float) -> None:
         """Wait until no reason for throttling stands, ``seconds`` at most; without NVML not at all."""
         until = self._runtime.seconds() + seconds

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bench.devices import waiting
-from bench.devices.waiting import Waits, is_struck, look
+from bench.devices.waiting import Waits, is_struck, look, stolen_s
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="schedstat is Linux's")
 
@@ -66,3 +66,23 @@ def test_a_core_shared_with_a_busy_process_is_waited_for():
 def test_a_system_that_does_not_tell_is_none(monkeypatch, tmp_path):
     monkeypatch.setattr(waiting, "_TASKS", tmp_path / "absent")
     assert look() is None
+
+
+STAT = """cpu  9 9 9 9 9 9 9 99 0 0
+cpu0 1 1 1 1 1 1 1 3 0 0
+cpu1 1 1 1 1 1 1 1 40 0 0
+intr 5
+"""
+
+
+def test_stolen_time_is_that_of_the_cores_in_seconds(monkeypatch, tmp_path):
+    monkeypatch.setattr(waiting, "_STAT", tmp_path / "stat")
+    (tmp_path / "stat").write_text(STAT)
+    monkeypatch.setattr(waiting.os, "sysconf", {"SC_CLK_TCK": 100}.get)
+    assert stolen_s({1}) == pytest.approx(0.4)
+    assert stolen_s({0, 1}) == pytest.approx(0.43)
+
+
+def test_without_such_a_file_nothing_is_said_to_be_stolen(monkeypatch, tmp_path):
+    monkeypatch.setattr(waiting, "_STAT", tmp_path / "absent")
+    assert stolen_s({0}) is None

@@ -12,7 +12,7 @@ from bench.events import Listener
 from bench.executors import local
 from bench.executors.local import BUILTIN_ROWS, LocalExecutor
 from bench.measure.link import WorkerLost
-from bench.measure.visit import Visit
+from bench.measure.visited import Visit
 from bench.plan.problem import Problem
 from reports.schema import Status
 

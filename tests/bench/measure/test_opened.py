@@ -5,6 +5,7 @@ import random
 
 import pytest
 import torch.nn.functional as F
+from closing import closed
 
 from bench.devices.base import Batch
 from bench.devices.cpu import CpuDevice
@@ -87,7 +88,7 @@ def test_who_changes_inputs_unseen_is_found_at_the_end_and_nobody_else_is_blamed
     block_is_timed = True
     block.time("scribbling", 2, 0, verify=False)
     assert block.time("honest", 2, 0, verify=True).status is None
-    assert block.close() == {"scribbling": "changed its inputs"}
+    assert closed(block) == {"scribbling": "changed its inputs"}
 
 
 @pytest.mark.parametrize("direction", ["forward", "training_forward", "backward"])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from closing import closed
 from fake_cuda import FakeCuda, FakeNvml
 
 from bench.devices.cuda import CudaDevice
@@ -88,7 +89,7 @@ def test_a_graph_that_reads_its_inputs_anew_is_timed():
     assert gpu.block.warm("native") == messages.Warmed(call_s=pytest.approx(2e-6))
     timed = gpu.block.time("native", 100, 1, verify=True)
     assert (timed.status, timed.seconds) == (None, pytest.approx(200e-6))
-    assert gpu.block.close() == {}
+    assert closed(gpu.block) == {}
 
 
 @pytest.mark.parametrize("cold", [False, True])
@@ -99,7 +100,7 @@ def test_a_stale_graph_is_refused_and_the_inputs_are_put_back(cold):
     warmed = gpu.block.warm("remembering")
     assert (warmed.call_s, warmed.status) == (None, "inconsistent")
     assert warmed.reason.startswith("its replay does not read its inputs anew: ")
-    assert gpu.block.close() == {}
+    assert closed(gpu.block) == {}
 
 
 def test_the_same_kernel_is_no_lie_without_a_graph():

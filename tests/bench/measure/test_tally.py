@@ -6,7 +6,7 @@ import pytest
 
 from bench.measure import messages
 from bench.measure.tally import Conditions, Tally, unfitting_rows
-from bench.measure.visit import CellVisit, Series, Visited
+from bench.measure.visited import CellVisit, Series, Visited
 from bench.plan.block import Block
 from bench.plan.problem import Problem
 from bench.stats.stopping import Stopping

@@ -7,7 +7,8 @@ import pytest
 
 from bench.events import Listener
 from bench.measure import messages as m
-from bench.measure.visit import Visit, visit
+from bench.measure.visit import visit
+from bench.measure.visited import Visit
 from bench.plan.problem import Problem
 
 CALL_S = 1e-4
@@ -43,12 +44,15 @@ class Scripted:
             case m.Warm():
                 return m.Warmed(call_s=CALL_S)
             case m.Time(batches=batches):
-                faults, spin_s = next(self.rounds)
+                faults, spin_s, *stolen = next(self.rounds)
+                ends = next(
+                    (place for place, (name, _) in enumerate(batches) if faults.get(name, {}).get("struck")), 99
+                )
                 timed = [
                     m.TimedBatch(name=name, calls=calls, seconds=CALL_S * calls, **faults.get(name, {}))
-                    for name, calls in batches
+                    for name, calls in batches[: ends + 1]
                 ]
-                return m.Timed(batches=timed, spin_s=spin_s)
+                return m.Timed(batches=timed, spin_s=spin_s, stolen_s=stolen[0] if stolen else None)
             case m.Cool():
                 return m.Cooled()
             case m.Close():
@@ -94,6 +98,7 @@ def test_where_most_rounds_are_struck_batches_become_shorter():
     assert visited.series["mine"].calls == 6
     assert visited.series["mine"].call_seconds() == pytest.approx([CALL_S] * 5)
     assert visited.series["mine"].struck == 2 * 9
+    assert visited.batch_s == pytest.approx(2.5e-3 / 4)
 
 
 def test_a_machine_that_never_rests_gives_no_figure_and_ends():
@@ -103,9 +108,47 @@ def test_a_machine_that_never_rests_gives_no_figure_and_ends():
 
 
 def test_a_round_after_a_slow_spin_is_made_again():
-    visited, worker = made([({}, 4e-5), ({}, 7e-5)])
+    visited, worker = made([({}, 4e-5), ({}, 4e-5), ({}, 7e-5)])
     assert len(worker.of(m.Time)) == 6
     assert visited.spins_s == [4e-5] * 5
+    assert {series.struck for series in visited.series.values()} == {1}
+
+
+def test_a_core_that_stays_slow_is_the_machine_as_it_is():
+    visited, _ = made([({}, 4e-5), *[({}, 7e-5)] * 100])
+    assert len(visited.series["mine"].seconds) == 5
+
+
+def test_a_round_of_which_a_hypervisor_took_a_fifth_is_made_again_and_the_time_is_kept():
+    visited, worker = made([({}, 4e-5, 10.0)])
+    assert len(worker.of(m.Time)) == 6
+    assert visited.stolen_s == 10.0
+
+
+def test_a_visit_that_ends_early_is_held_against_the_truth_once_more():
+    plan = replace(PLAN, seed=next(seed for seed in range(100) if _first_round_is_not_verified(seed)))
+    visited, worker = made([*[({}, 4e-5)] * 3, *[(STRUCK, 4e-5)] * 1000], seed=plan.seed)
+    rounds = worker.of(m.Time)
+    assert len(visited.series["mine"].seconds) == 3
+    assert rounds[-1].verify
+    assert not any(request.verify for request in rounds[:3])
+
+
+def test_fewer_than_three_rounds_are_no_figure():
+    visited, _ = made([*[({}, 4e-5)] * 2, *[(STRUCK, 4e-5)] * 1000])
+    assert not any(series.seconds for series in visited.series.values())
+
+
+def _first_round_is_not_verified(seed):
+    _, worker = made(seed=seed)
+    return not any(request.verify for request in worker.of(m.Time)[:3])
+
+
+def test_what_one_round_does_not_tell_leaves_the_others_in_their_places():
+    told = [{"sm_clock_hz": 1e9, "throttled": False}, {}, {"sm_clock_hz": 2e9, "throttled": False}, {}, {}]
+    visited, _ = made([({"mine": one}, None) for one in told])
+    assert visited.series["mine"].sm_clock_hz == [1e9, None, 2e9, None, None]
+    assert visited.series["native"].sm_clock_hz == []
 
 
 THROTTLED = {"mine": {"throttled": True}}

@@ -12,7 +12,8 @@ from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages, opened
 from bench.measure.conduct import Conduct
-from bench.measure.visit import Visit, visit
+from bench.measure.visit import visit
+from bench.measure.visited import Visit
 from bench.measure.worker import _Worker
 from bench.plan.problem import Problem
 from kernels.table import Implementation
