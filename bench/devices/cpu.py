@@ -27,8 +27,8 @@ _CLOCK_STEPS = 1_000
 _MOST_PARTS = 25
 """Of a batch of 2.5 ms: of 0.1 ms each, beside which a reading of the clock and a loop's beginning are 0.2 %."""
 _SPIN_STEPS = 2_000
-_HIDDEN_FROM_BYTES = 1 << 16
-"""Above what page rounding and the stacks of a few threads come to."""
+_HIDDEN_FROM_BYTES = 1 << 18
+"""Above what page rounding, and the stacks and arenas of a few threads come to: 78 kB were seen of a pool's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

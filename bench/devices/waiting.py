@@ -21,7 +21,9 @@ _STEAL = 8
 _STRUCK_FROM = 0.01
 """Of a batch's time: 0 in all quiet batches of 2 ms, 0.3 to 30 in those with a time slice."""
 _ENDED_THREAD_NS = 50_000
-"""Processor time that no living thread has: one was started and ended meanwhile."""
+_TICK_NS = 5_000_000
+"""Processor time that no living thread has: one was started and ended meanwhile. On several cores the count of a thread
+that runs on another one is as old as the scheduler's last tick, so less than that says nothing there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,8 @@ def is_struck(before: Waits | None, after: Waits | None, seconds: float, cores: 
         ran += run_ns - old_run_ns
         waited += wait_ns - old_wait_ns
         running += run_ns > old_run_ns
-    running += after.process_ns - before.process_ns - ran > _ENDED_THREAD_NS
+    unknown_ns = after.process_ns - before.process_ns - ran
+    running += unknown_ns > (_ENDED_THREAD_NS if cores == 1 else _TICK_NS)
     return None if running > cores else waited > _STRUCK_FROM * seconds * 1e9
 
 

@@ -56,12 +56,10 @@ def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
 
 _MOST_STRUCK = 2
 """Struck rounds that are given again, in times the planned ones."""
-_ROUNDS_TO_JUDGE = 2
 FEWEST_ROUNDS = 3
 """Of one or two there is no middle half: a visit without more has no figure."""
-SHORTENING = 4
-_MOST_SHORTENINGS = 2
-"""From 2.5 ms to 0.16 ms, where reading the clock is still below a thousandth."""
+SHORTENING = 16
+"""From 2.5 ms to 0.16 ms: they fit between two time slices, and reading the clock is still below a thousandth."""
 
 
 def rounds_for(round_s: float, share_s: float, least: int = 5, most: int = 12) -> int:
@@ -92,7 +90,7 @@ class Rounds:
         self._pending: tuple[str, ...] | None = None
         self._finished = 0
         self._struck = 0
-        self._shortenings = 0
+        self._is_shortened = False
 
     @property
     def planned(self) -> int:
@@ -129,20 +127,14 @@ class Rounds:
     @property
     def wants_shorter(self) -> bool:
         """Say whether most rounds are struck and batches could be shorter: those fit between two time slices."""
-        tried = self.finished + self._struck
-        are_many = tried >= _ROUNDS_TO_JUDGE and 2 * self._struck > tried
-        return (
-            are_many
-            and self.finished < FEWEST_ROUNDS
-            and self._shortenings < _MOST_SHORTENINGS
-            and any(one > 1 for one in self._calls.values())
-        )
+        few = self.finished < FEWEST_ROUNDS and self._struck > self.finished
+        return few and not self._is_shortened and any(one > 1 for one in self._calls.values())
 
     def shorten(self) -> None:
-        """Begin again with a quarter of the calls a batch."""
+        """Begin again with a sixteenth of the calls a batch."""
         self._calls = {name: max(1, calls // SHORTENING) for name, calls in self._calls.items()}
         self._finished, self._struck, self._pending = 0, 0, None
-        self._shortenings += 1
+        self._is_shortened = True
 
     def drop(self, name: str) -> None:
         """Let a name leave: a round not yet recorded is void, and the others go on in a new design."""

@@ -31,7 +31,7 @@ _REPEATING_S = 0.2
 _CHALLENGING_CALLS = 64
 """Calls that a challenge makes at most, twice over, checks included."""
 _MOST_LOST = 2.0
-_LEAST_LOST_S = 0.5
+_LEAST_LOST_S = 2.0
 """What may be lost to disturbed batches: so many times a visit's share of the budget, and at least so many seconds."""
 _MOST_COOLING = 0.2
 """Of a visit's share of the budget; a figure from a warm GPU is better than none."""

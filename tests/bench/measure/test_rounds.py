@@ -156,17 +156,25 @@ def test_rounds_end_where_too_many_are_struck():
     assert given == 6
 
 
-def test_batches_are_shortened_twice_at_most_and_never_below_a_call():
+def test_batches_are_shortened_once_and_never_below_a_call():
     rounds = Rounds({"a": 100, "b": 2}, 5, random.Random(0))
-    for calls in ((100, 2), (25, 1)):
-        for _ in range(2):
-            assert not rounds.wants_shorter
-            assert dict(rounds.next()) == dict(zip("ab", calls, strict=True))
-            rounds.strike()
-        assert rounds.wants_shorter
-        rounds.shorten()
+    assert not rounds.wants_shorter
+    rounds.next()
+    rounds.strike()
+    assert rounds.wants_shorter
+    rounds.shorten()
     assert dict(rounds.next()) == {"a": 6, "b": 1}
-    for _ in range(8):
+    rounds.strike()
+    assert not rounds.wants_shorter
+
+
+def test_where_three_rounds_are_whole_their_length_stays():
+    rounds = Rounds({"a": 100}, 9, random.Random(0))
+    for _ in range(3):
+        rounds.next()
+        rounds.record()
+    for _ in range(9):
+        rounds.next()
         rounds.strike()
     assert not rounds.wants_shorter
 

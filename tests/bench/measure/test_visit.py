@@ -79,7 +79,7 @@ def test_a_quiet_visit_makes_its_rounds_once():
 
 
 def test_a_struck_round_is_made_again_and_its_batches_are_counted_and_in_no_figure():
-    visited, worker = made([(STRUCK, 4e-5)])
+    visited, worker = made([({}, 4e-5), (STRUCK, 4e-5)])
     assert len(worker.of(m.Time)) == 6
     assert len(visited.series["mine"].seconds) == 5
     assert (visited.series["mine"].struck, visited.series["native"].struck) == (9, 0)
@@ -92,18 +92,18 @@ def test_batches_repeated_in_time_leave_the_round_whole():
 
 
 def test_where_most_rounds_are_struck_batches_become_shorter():
-    visited, worker = made([(STRUCK, 4e-5)] * 2)
+    visited, worker = made([(STRUCK, 4e-5)])
     lengths = [dict(request.batches)["mine"] for request in worker.of(m.Time)]
-    assert lengths == [25] * 2 + [6] * 5
-    assert visited.series["mine"].calls == 6
+    assert lengths == [25] + [1] * 5
+    assert visited.series["mine"].calls == 1
     assert visited.series["mine"].call_seconds() == pytest.approx([CALL_S] * 5)
-    assert visited.series["mine"].struck == 2 * 9
-    assert visited.batch_s == pytest.approx(2.5e-3 / 4)
+    assert visited.series["mine"].struck == 9
+    assert visited.batch_s == pytest.approx(2.5e-3 / 16)
 
 
 def test_a_machine_that_never_rests_gives_no_figure_and_ends():
     visited, worker = made([(STRUCK, 4e-5)] * 1000)
-    assert len(worker.of(m.Time)) == 2 + 2 + 10
+    assert len(worker.of(m.Time)) == 1 + 10
     assert all(not series.seconds for series in visited.series.values())
 
 
