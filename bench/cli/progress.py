@@ -101,7 +101,8 @@ class _Lines(Listener):
 
     def run_started(self, started: RunStarted) -> None:
         names = ", ".join(started.implementations)
-        self._say(f"{started.problems} problems x {names}; about {started.budget_s:g} s of measuring; {started.path}")
+        problems = f"{started.problems} problem{'' if started.problems == 1 else 's'}"
+        self._say(f"{problems} x {names}; about {started.budget_s:g} s of measuring; {started.path}")
 
     def progressed(self, made: Progress) -> None:
         if time.monotonic() - self._told > _LINE_S:

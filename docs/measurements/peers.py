@@ -235,7 +235,7 @@ def main() -> None:
                             | {"true": TRUE[name], "ratio": ratio, "low": low, "high": high, "wall_s": wall_s}
                         )
         pd.DataFrame(rows).to_csv(asked.out, index=False)
-    print(table(pd.DataFrame(rows)).to_markdown())  # noqa: T201 - the table is the script's purpose
+    print(table(pd.DataFrame(rows)).to_string())  # noqa: T201 - the table is the script's purpose
 
 
 if __name__ == "__main__":
