@@ -155,7 +155,7 @@ def test_json_is_one_document_with_the_results(ran):
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(ran):
     done, _ = ran
-    assert "1 problems x native, naive" in done.stderr
+    assert "1 problem x native, naive" in done.stderr
     assert "\x1b" not in done.stderr
 
 
