@@ -18,6 +18,11 @@ LONG = ("-N", "1", "-C", "8", "-H", "6", "-W", "5", "-G", "4,8", "--threads", "1
         "--budget", "600", "--passes", "500", "--precision", "1e-6")  # fmt: skip
 
 
+def _hear_interrupts():
+    """A shell without job control starts what stands before ``&`` deaf to Ctrl-C, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Running:
     """A run in a process of its own, with a mark on all that comes of it."""
 
@@ -30,6 +35,7 @@ class Running:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - it sets a signal and takes no lock
         )
 
     def visits(self):
