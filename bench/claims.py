@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import gpus
+from bench.devices.room import gpu_used
 from bench.errors import UsageError
 from bench.record.holding import CannotHold, Held, hold
 
@@ -44,8 +44,7 @@ def claimed(device: str, threads: int, run: Path, warn: Callable[[str], object])
         yield
         return
     with ExitStack() as held:
-        if device == "cuda":
-            name = gpus.gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), gpus.uuids())
+        if (name := gpu_used(device)) is not None:
             _claim(held, _Claim(name=name, what=f"GPU {name}", argument="--device", other=_OTHER_GPU), run, warn)
         else:
             for core in cores_of(threads):

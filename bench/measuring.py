@@ -13,6 +13,7 @@ from typing import Any
 from bench import about, host
 from bench.claims import claimed, cores_of, is_shared
 from bench.devices.environment import default_cache, timer_of
+from bench.devices.room import gpu_used
 from bench.ending import Interrupted, told_by_signals
 from bench.errors import UsageError
 from bench.events import Listener
@@ -174,7 +175,7 @@ class Measuring:
         if is_shared():
             return
         found = look(cores_of(self.settings.threads or host.available_cores()))
-        lines = [line for line in (warning(found), on_gpu() if self.sweep.device == "cuda" else None) if line]
+        lines = [line for line in (warning(found), on_gpu(gpu_used(self.sweep.device))) if line]
         for line in lines:
             self.listener.warned(line)
         info = self.directory.info()

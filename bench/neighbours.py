@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -69,9 +68,10 @@ def warning(found: Collection[Neighbour]) -> str | None:
     )
 
 
-def on_gpu() -> str | None:
-    """Say in one line that another process holds a context on the GPU that a worker uses; None where none does."""
-    gpu = gpus.gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), gpus.uuids())
+def on_gpu(gpu: str | None) -> str | None:
+    """Say in one line that another process holds a context on a GPU; None where none does, or there is no GPU."""
+    if gpu is None:
+        return None
     ours = {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
     others = [pid for pid in gpus.computing_on(gpu) if pid not in ours]
     if not others:

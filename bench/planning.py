@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import gpus, host
+from bench.devices.room import available_memory_bytes
 from bench.devices.timers import refuse_what_cannot_time
 from bench.errors import UsageError
 from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
 from bench.plan.cost import Cost, estimate
 from bench.plan.sweep import Expansion, Sweep, expand, shard
-
-_UNKNOWN_MEMORY_BYTES = 4 << 30
-_UNKNOWN_GPU_BYTES = 1 << 50
-"""Nobody is refused for what is not known: a problem that is too large then costs its own cells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +59,3 @@ def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = (), *, availab
         found = f"no problem fits in memory: the smallest needs {least:,} bytes, {available:,} are available"
         raise UsageError("sweep", found, "give smaller -N, -C, -H or -W")
     return Plan(expansion=expansion, blocks=planned, cost=cost, available_bytes=available)
-
-
-def available_memory_bytes(device: str) -> int:
-    """Give the memory that a problem's tensors and oracle must fit in: the host's, or the GPU's that a worker uses."""
-    if device == "cuda":
-        gpu = gpus.gpu_of(os.environ.get("CUDA_VISIBLE_DEVICES"), gpus.uuids())
-        return gpus.free_bytes(gpu) or _UNKNOWN_GPU_BYTES
-    return host.available_memory_bytes() or _UNKNOWN_MEMORY_BYTES

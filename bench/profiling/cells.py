@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from bench.devices.room import available_memory_bytes
 from bench.errors import UsageError
 from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
 from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from bench.plan.sweep import Expansion, Sweep, expand, shard
-from bench.planning import available_memory_bytes
 from reports.quantities import plural
 
 MOST_CELLS = 50

@@ -9,7 +9,6 @@ import page
 import psutil
 import pytest
 
-import bench
 from bench.executors.local import LocalExecutor
 from bench.measure import watch
 from bench.measure.tally import Conditions, Tally
@@ -156,7 +155,7 @@ def test_without_its_reference_a_block_is_measured_and_says_why_it_has_no_speedu
 
 def test_the_page_of_faults_is_the_table():
     """Made by ``python tests/faults/page.py > docs/faults.md``."""
-    assert Path(bench.__file__).parents[1].joinpath("docs/faults.md").read_text() == page.page()
+    assert Path(__file__).parents[2].joinpath("docs/faults.md").read_text() == page.page()
 
 
 def test_every_row_of_the_plugins_is_in_the_table(rows):
