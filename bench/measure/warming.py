@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Sequence
 
 from bench.devices.base import WarmUp
-
-
-def trend(values: Sequence[float]) -> int:
-    """Give Mann and Kendall's S: pairs that rise less pairs that fall (H. B. Mann, Econometrica 13, 1945).
-
-    >>> trend([1, 2, 3]), trend([1, 3, 2]), trend([2, 2, 1])
-    (3, 1, -2)
-    """
-    return sum((later > earlier) - (later < earlier) for earlier, later in itertools.combinations(values, 2))
+from bench.stats.trend import trend
 
 
 class Warming:

@@ -1,6 +1,7 @@
 """Numbers to numbers; pure: numpy and ``scipy.special``, no clock, file or device.
 
-Each uses only those before it: ``intervals`` (means and their intervals), ``drift`` (outliers, spreads, trends),
+Each uses only those before it: ``intervals`` (means and their intervals), ``trend`` (rising or falling),
+``drift`` (outliers, spreads, memory),
 ``paired`` (the figures of a pass, speed-ups paired by round) and ``stopping`` (is a block done).
 
 What too few values cannot tell is None, never NaN or infinity. ``scipy.stats`` is left alone: its import takes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.stats.intervals import logs, relative_spread
+from bench.stats.trend import trend
 
 _FENCE = 3.0  # interquartile ranges: Tukey's "far out", 1 in 400,000 of normal values
 _NOTABLE = 2.576  # standard errors: chance alone passes it in 1 of 100 series
@@ -67,9 +68,7 @@ def drift(values: Sequence[float]) -> Drift | None:
     n = len(values)
     if n < 3:
         return None
-    rows, columns = np.triu_indices(n, k=1)
-    array = np.asarray(values, dtype=np.float64)
-    balance = float(np.sum(np.sign(array[columns] - array[rows])))
+    balance = trend(values)
     memory = autocorrelation(values)
     error = math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     word = None

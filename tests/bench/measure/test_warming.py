@@ -6,7 +6,7 @@ import pytest
 
 from bench.devices.base import WarmUp
 from bench.devices.cuda import CudaDevice
-from bench.measure.warming import Warming, trend
+from bench.measure.warming import Warming
 
 CPU = WarmUp()
 CUDA = CudaDevice.warm_up
@@ -20,13 +20,6 @@ def fed(rule, call_s, clock_hz=lambda batch: None, batches=1000):
             return warming, batch
         warming.feed(call_s(batch) * warming.calls, clock_hz(batch))
     raise AssertionError("it never ended")
-
-
-@pytest.mark.parametrize(
-    ("values", "s"), [([1, 2, 3, 4, 5], 10), ([5, 4, 3, 2, 1], -10), ([1, 1, 1], 0), ([2, 1, 3], 1), ([], 0)]
-)
-def test_trend_is_pairs_that_rise_less_pairs_that_fall(values, s):
-    assert trend(values) == s
 
 
 def test_batches_double_until_they_are_long_enough():
