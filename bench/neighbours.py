@@ -46,7 +46,7 @@ def busy(
     cores: Collection[int],
 ) -> tuple[Neighbour, ...]:
     """Give the processes whose CPU seconds grew, if they may run on one of ``cores``."""
-    ours = {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
+    ours = _own_pids()
     found = []
     for process, spent_s in after.items():
         share = (spent_s - before.get(process, spent_s)) / elapsed_s
@@ -72,11 +72,15 @@ def on_gpu(gpu: str | None) -> str | None:
     """Say in one line that another process holds a context on a GPU; None where none does, or there is no GPU."""
     if gpu is None:
         return None
-    ours = {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
+    ours = _own_pids()
     others = [pid for pid in gpus.computing_on(gpu) if pid not in ours]
     if not others:
         return None
     return f"process {others[0]} computes on GPU {gpu} too: figures taken beside it are doubtful; end it, or wait"
+
+
+def _own_pids() -> set[int]:
+    return {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
 
 
 def _spent_s() -> dict[psutil.Process, float]:

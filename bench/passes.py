@@ -188,8 +188,8 @@ class Passes:
         self._done += 1
         self._failing.update(failures(visited))
         self._batch_s = min(BATCH_S, SHORTENING * visited.batch_s)
-        self._struck += sum(series.struck for series in visited.series.values())
-        self._batches += sum(len(series.seconds) for series in visited.series.values())
+        self._struck += visited.struck
+        self._batches += visited.batches
 
     def _tell(self, visited: Visited, tally: Tally) -> None:
         for name, cell in visited.cells.items():

@@ -14,9 +14,7 @@ from bench.measure.visited import Visited
 from bench.plan.block import Block
 from bench.record import journal
 from bench.record.durable import DamagedRun
-from reports.schema import Status
-
-_NO_FAILURE = frozenset({Status.OK, Status.UNSUPPORTED, Status.UNAVAILABLE})
+from reports.schema import NO_FAULT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,8 +86,8 @@ def past_of(path: Path, stretches: Sequence[Sequence[Block]], listener: Listener
             for phase, spent_s in visited.seconds.items():
                 seconds[phase] = seconds.get(phase, 0.0) + spent_s
             failing.update(failures(visited))
-            struck += sum(series.struck for series in visited.series.values())
-            batches += sum(len(series.seconds) for series in visited.series.values())
+            struck += visited.struck
+            batches += visited.batches
         past = Past(
             stretch=stretch,
             last=tuple(visits),
@@ -105,7 +103,7 @@ def past_of(path: Path, stretches: Sequence[Sequence[Block]], listener: Listener
 
 def failures(visited: Visited) -> Mapping[str, int]:
     """Count a visit's cells that went wrong, by status; a cell that did takes part in no later visit."""
-    return Counter(str(cell.status) for cell in visited.cells.values() if cell.status not in _NO_FAILURE)
+    return Counter(str(cell.status) for cell in visited.cells.values() if cell.status not in NO_FAULT)
 
 
 def _visits(path: Path) -> Iterator[Visited]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench import host
 from bench.devices.room import available_memory_bytes
 from bench.devices.timers import refuse_what_cannot_time
 from bench.errors import UsageError
@@ -47,10 +48,8 @@ def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = (), *, availab
     if settings.shard is not None:
         problems = shard(problems, *settings.shard)
     if not problems:
-        reasons = "; ".join(f"{left.reason} ({left.count}, as {left.example})" for left in expansion.left_out)
-        if not reasons:
-            raise UsageError("sweep", "has no problem", "give -N -C -H -W -G, or [[problem]] in the file")
-        raise UsageError("sweep", f"no valid problem is left: {reasons}", "give other -C or -G")
+        mend = "give other -C or -G" if expansion.left_out else "give -N -C -H -W -G, or [[problem]] in the file"
+        raise UsageError("sweep", why_none(expansion), mend)
     available = available_bytes or available_memory_bytes(sweep.device)
     planned = blocks(problems, names)
     cost = estimate(planned, settings, available)
@@ -59,3 +58,25 @@ def plan(sweep: Sweep, settings: Settings, names: Sequence[str] = (), *, availab
         found = f"no problem fits in memory: the smallest needs {least:,} bytes, {available:,} are available"
         raise UsageError("sweep", found, "give smaller -N, -C, -H or -W")
     return Plan(expansion=expansion, blocks=planned, cost=cost, available_bytes=available)
+
+
+def threads_for(asked: int | None) -> int:
+    """Give the CPU threads of a worker: those asked for, or one for every core at hand.
+
+    Raises
+    ------
+    UsageError
+        More are asked for than there are cores.
+    """
+    cores = host.available_cores()
+    if asked is not None and asked > cores:
+        raise UsageError(
+            "--threads", f"{asked} is more than the {cores} cores at hand", f"give at most {cores}, or all"
+        )
+    return asked or cores
+
+
+def why_none(expansion: Expansion) -> str:
+    """Say why a sweep has no problem."""
+    reasons = "; ".join(f"{left.reason} ({left.count}, as {left.example})" for left in expansion.left_out)
+    return f"no valid problem is left: {reasons}" if reasons else "has no problem"

@@ -20,7 +20,7 @@ from bench.identity import changes, identity
 from bench.measuring import Measuring
 from bench.plan.config import Settings
 from bench.plan.sweep import Sweep
-from bench.planning import Plan, plan
+from bench.planning import Plan, plan, threads_for
 from bench.record import frames, rundir
 from bench.record.rundir import RunDirectory
 from reports.schema import ResultRow
@@ -91,7 +91,7 @@ def run(
     settings = settings or Settings()
     # Whole paths: the run may be gone on with from another folder.
     plugins = tuple(str(Path(plugin).expanduser().resolve()) for plugin in settings.plugins)
-    settings = replace(settings, threads=_threads(settings.threads), plugins=plugins)
+    settings = replace(settings, threads=threads_for(settings.threads), plugins=plugins)
     planned = plan(sweep, settings)
     now = datetime.now(UTC)
     path = out or rundir.default_path(now, settings.shard)
@@ -176,12 +176,3 @@ def _environment(facts: Mapping[str, Any], settings: Settings) -> dict[str, str]
 def _ended(directory: RunDirectory, settings: Settings, wrong: Sequence[ResultRow]) -> Run:
     asked = {name for name in settings.impl if name != ALL}
     return Run(directory=directory, failed=tuple(row for row in wrong if row.implementation in asked))
-
-
-def _threads(asked: int | None) -> int:
-    cores = host.available_cores()
-    if asked is not None and asked > cores:
-        raise UsageError(
-            "--threads", f"{asked} is more than the {cores} cores at hand", f"give at most {cores}, or all"
-        )
-    return asked or cores

@@ -31,6 +31,9 @@ class Status(StrEnum):
     NOT_MEASURED = "not_measured"
 
 
+NO_FAULT = frozenset({Status.OK, Status.UNSUPPORTED, Status.UNAVAILABLE})
+"""Nothing went wrong in such a cell."""
+
 STATUS_MEANING = {
     Status.OK: "agreed with the oracle",
     Status.UNSUPPORTED: "the implementation does not take this problem, or it does not fit in memory",

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .quantities import is_null, listed, percent, plural, ratio
-from .schema import Status
+from .schema import NO_FAULT, Status
 from .views import answer_counts, noise_floors, records, timed, winners
 
 
@@ -83,7 +83,7 @@ def _how_sure(cells: pd.DataFrame) -> str:
 
 def without_agreement(cells: pd.DataFrame) -> str:
     """Name the implementations that failed where they should not have; empty when none did."""
-    harmless = {Status.OK, Status.UNSUPPORTED, Status.UNAVAILABLE, Status.NOT_MEASURED}
+    harmless = {*NO_FAULT, Status.NOT_MEASURED}
     bad = cells[~cells["status"].isin(list(harmless))]
     if bad.empty:
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -124,6 +124,14 @@ def configured(
     if device is not None:
         sweep = replace(sweep, device=_device(device))
     return replace(base, sweep=sweep, settings=_with_options(base.settings, settings))
+
+
+def with_plugins(configured: Config, plugins: Sequence[str] | None) -> Config:
+    """Put the plugin files of the command line in the place of a file's own; UsageError where one is missing."""
+    if plugins:
+        configured = replace(configured, settings=replace(configured.settings, plugins=tuple(plugins)))
+    refuse_missing(configured.settings.plugins)
+    return configured
 
 
 def refuse_missing(plugins: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.cli import options as opt
@@ -62,9 +61,7 @@ def profile(
             "shard": shard,
         },
     )  # fmt: skip
-    if plugin:
-        configured = replace(configured, settings=replace(configured.settings, plugins=tuple(plugin)))
-    opt.refuse_missing(configured.settings.plugins)
+    configured = opt.with_plugins(configured, plugin)
     nothing_chosen = preset is None and config is None and all(value is None for value in axes.values())
     ended = start_profile(
         configured.sweep,

@@ -79,11 +79,9 @@ def run(
             "timer": timer, "cell_timeout_s": cell_timeout, "seed": seed, "shard": shard,
         },
     )  # fmt: skip
-    if plugin:
-        configured = replace(configured, settings=replace(configured.settings, plugins=tuple(plugin)))
+    configured = opt.with_plugins(configured, plugin)
     if sustained is not None:
         configured = replace(configured, settings=replace(configured.settings, sustained=sustained))
-    opt.refuse_missing(configured.settings.plugins)
     if dry_run:
         return _show_plan(plan(configured.sweep, configured.settings), as_json=json)
     with interruptible(), listening() as listener:

@@ -15,6 +15,7 @@ from bench.measure.link import Worker
 from bench.measure.rounds import FEWEST_ROUNDS, SHORTENING, Rounds, calls_for, rounds_for
 from bench.measure.visited import CellVisit, Series, Visit, Visited
 from bench.plan.cost import memory_bytes
+from bench.plan.problem import Problem
 from reports.schema import Status
 
 _MOST_ROUNDS = 20
@@ -45,6 +46,11 @@ def _append(values: list[Any], value: Any, *, place: int) -> None:
     if value is not None or values:
         values += [None] * (place - 1 - len(values))
         values.append(value)
+
+
+def allowed_bytes(problem: Problem) -> int | None:
+    """Give what a worker may take for a problem beyond what it holds; None where the device has a memory of its own."""
+    return memory_bytes(problem) + SPARE_BYTES if problem.device == "cpu" else None
 
 
 def visit(plan: Visit, worker: Worker, listener: Listener) -> Visited:
@@ -118,7 +124,7 @@ class _Visiting:
                 seed=plan.problem.seed(plan.seed + plan.pass_),
                 placement_seed=self._rng.getrandbits(32),
                 cold=plan.cold,
-                memory_bytes=memory_bytes(plan.problem) + SPARE_BYTES if plan.problem.device == "cpu" else None,
+                memory_bytes=allowed_bytes(plan.problem),
                 yardstick=plan.yardstick,
                 timer=plan.timer,
                 sustained=plan.sustained,

@@ -95,6 +95,16 @@ class Visited:
     spins_s: list[float] = field(default_factory=list)
     """A fixed bit of arithmetic before each round: how fast the machine was."""
 
+    @property
+    def struck(self) -> int:
+        """Batches that another program disturbed."""
+        return sum(series.struck for series in self.series.values())
+
+    @property
+    def batches(self) -> int:
+        """Batches with a figure."""
+        return sum(len(series.seconds) for series in self.series.values())
+
     def to_dict(self) -> dict[str, Any]:
         """Give the record as plain data."""
         return asdict(self)

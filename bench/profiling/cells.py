@@ -10,7 +10,8 @@ from bench.plan.block import Block, blocks
 from bench.plan.config import Settings
 from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
-from bench.plan.sweep import Expansion, Sweep, expand, shard
+from bench.plan.sweep import Sweep, expand, shard
+from bench.planning import why_none
 from reports.quantities import plural
 
 MOST_CELLS = 50
@@ -32,7 +33,7 @@ def problems(sweep: Sweep, settings: Settings, *, most: int | None = None) -> tu
     if settings.shard is not None:
         found = shard(found, *settings.shard)
     if not found:
-        raise UsageError("sweep", _why_none(expansion), "give -N -C -H -W -G, such as -N 2 -C 320 -H 32 -W 32 -G 32")
+        raise UsageError("sweep", why_none(expansion), "give -N -C -H -W -G, such as -N 2 -C 320 -H 32 -W 32 -G 32")
     return blocks(found[:most], ())
 
 
@@ -41,11 +42,6 @@ def unfitting(problem: Problem) -> str | None:
     available = available_memory_bytes(problem.device)
     needed = memory_bytes(problem)
     return f"needs {needed:,} bytes of memory, {available:,} are available" if needed > available else None
-
-
-def _why_none(expansion: Expansion) -> str:
-    reasons = "; ".join(f"{left.reason} ({left.count}, as {left.example})" for left in expansion.left_out)
-    return f"no valid problem is left: {reasons}" if reasons else "has no problem"
 
 
 def refuse_too_many(planned: Sequence[Block], names: Collection[str]) -> None:

@@ -22,6 +22,7 @@ from bench.measure.messages import Loaded
 from bench.plan.block import Block, Cell
 from bench.plan.config import Settings
 from bench.plan.sweep import Sweep
+from bench.planning import threads_for
 from bench.profiling import cells, ncu, request
 from bench.profiling import folder as folders
 from bench.profiling.folder import ProfileFolder
@@ -31,13 +32,10 @@ from bench.record import frames
 from bench.record.durable import told_when_unwritable
 from reports import profile as page
 from reports.profile_schema import DeviceKernelRow, KernelRow, ProfileRow
-from reports.schema import Status
+from reports.schema import NO_FAULT, Status
 
 _NCU_TIMEOUTS = 4
 """ncu starts the program anew and replays its kernels: so many times a cell's own time."""
-
-
-_NO_FAULT = (Status.OK, Status.UNSUPPORTED, Status.UNAVAILABLE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +71,7 @@ class Profile:
 
     def failed(self) -> list[str]:
         """Say in a line each which cells of names that were asked for went wrong."""
-        wrong = self.cells[self.cells["implementation"].isin(self.asked) & ~self.cells["status"].isin(_NO_FAULT)]
+        wrong = self.cells[self.cells["implementation"].isin(self.asked) & ~self.cells["status"].isin(NO_FAULT)]
         return [
             f"{row['implementation']} on N{row['N']}-C{row['C']}-H{row['H']}-W{row['W']}-G{row['G']}:"
             f" {row['status']}: {row['reason']}"
@@ -118,7 +116,7 @@ def profile(
         Nothing valid was asked for, more than ``cells.MOST_CELLS`` cells, or nothing can be written as asked.
     """
     settings = settings or Settings()
-    settings = replace(settings, threads=_threads(settings.threads))
+    settings = replace(settings, threads=threads_for(settings.threads))
     blocks = cells.problems(sweep, settings, most=most_problems)
     cells.refuse_too_many(blocks, set(settings.impl) - {ALL} or {"any"})  # before a worker is started
     now = datetime.now(UTC)
@@ -149,15 +147,6 @@ def _silent(_: CellStarted) -> None:
 
 def _unheard(_: str) -> None:
     """Nobody is told that a claim could not be made: no figure of a profile is compared with another run's."""
-
-
-def _threads(asked: int | None) -> int:
-    cores = host.available_cores()
-    if asked is not None and asked > cores:
-        raise UsageError(
-            "--threads", f"{asked} is more than the {cores} cores at hand", f"give at most {cores}, or all"
-        )
-    return asked or cores
 
 
 class _Profiling:

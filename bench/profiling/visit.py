@@ -9,9 +9,8 @@ from typing import Any
 from bench.executors.local import LocalExecutor
 from bench.measure import messages
 from bench.measure.link import Worker, WorkerLost
-from bench.measure.visit import SPARE_BYTES
+from bench.measure.visit import allowed_bytes
 from bench.plan.block import Cell
-from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
 from bench.profiling.perf import Counted, counting
 from bench.profiling.request import title
@@ -114,7 +113,7 @@ class _Visiting:
                 seed=self._problem.seed(self._plan.seed),
                 placement_seed=self._plan.seed,
                 cold=False,
-                memory_bytes=memory_bytes(self._problem) + SPARE_BYTES if self._problem.device == "cpu" else None,
+                memory_bytes=allowed_bytes(self._problem),
                 yardstick=self._plan.yardstick,
             ),
             _OPEN_TIMEOUT_S,

@@ -1,8 +1,11 @@
 """An executor without workers: each visit's figures follow from the block and the pass alone."""
 
+from bench.events import Listener
 from bench.measure import messages
 from bench.measure.tally import Conditions
 from bench.measure.visited import CellVisit, Series, Visited
+from bench.passes import Passes
+from bench.past import past_of
 from bench.plan.block import Block
 from bench.plan.problem import Problem
 
@@ -13,6 +16,20 @@ CONDITIONS = Conditions(run_id="r", reference="native", timer="host", cache="war
 
 def blocks(count, names=("native", "mine")):
     return tuple(Block(problem=Problem(N=n + 1, C=8, H=4, W=4, G=4), names=names) for n in range(count))
+
+
+def passes_of(directory, stretches, settings, listener=None):
+    """Make the passes of a run, or of one to be gone on with."""
+    listener = listener or Listener()
+    return Passes(
+        directory=directory,
+        settings=settings,
+        conditions=CONDITIONS,
+        table=TABLE,
+        stretches=stretches,
+        past=past_of(directory.journal_path, stretches, listener),
+        listener=listener,
+    )
 
 
 class StandIn:

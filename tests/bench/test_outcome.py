@@ -3,12 +3,9 @@
 import contextlib
 
 import pytest
-from stand_in import CONDITIONS, TABLE, StandIn, blocks
+from stand_in import CONDITIONS, TABLE, StandIn, blocks, passes_of
 
-from bench.events import Listener
 from bench.outcome import Measured
-from bench.passes import Passes
-from bench.past import past_of
 from bench.plan.config import Settings
 from bench.plan.cost import Need
 from bench.record import frames, journal, rundir
@@ -25,15 +22,7 @@ def measured(tmp_path):
 
     def measured(stop_after, **executor):
         directory = rundir.create(tmp_path / "run", {})
-        passes = Passes(
-            directory=directory,
-            settings=SETTINGS,
-            conditions=CONDITIONS,
-            table=TABLE,
-            stretches=STRETCHES,
-            past=past_of(directory.journal_path, STRETCHES, Listener()),
-            listener=Listener(),
-        )
+        passes = passes_of(directory, STRETCHES, SETTINGS)
         with contextlib.suppress(KeyboardInterrupt):
             passes.make(StandIn(stop_after=stop_after, **executor))
         needs = [Need(key=block.key, needed_bytes=10, fits=block is not BLOCKS[2]) for block in BLOCKS]

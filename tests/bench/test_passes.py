@@ -4,12 +4,10 @@ import gc
 from dataclasses import replace
 
 import pytest
-from stand_in import CONDITIONS, TABLE, StandIn, blocks
+from stand_in import StandIn, blocks, passes_of
 
 from bench.events import Listener
 from bench.measure.visited import Visited
-from bench.passes import Passes
-from bench.past import past_of
 from bench.plan.config import Settings
 from bench.record import journal, rundir
 
@@ -23,16 +21,7 @@ def make(tmp_path):
     def make(name, stretches, settings=SETTINGS, listener=None, **executor):
         folder = tmp_path / name
         directory = rundir.RunDirectory(path=folder) if folder.exists() else rundir.create(folder, {})
-        listener = listener or Listener()
-        passes = Passes(
-            directory=directory,
-            settings=settings,
-            conditions=CONDITIONS,
-            table=TABLE,
-            stretches=stretches,
-            past=past_of(directory.journal_path, stretches, listener),
-            listener=listener,
-        )
+        passes = passes_of(directory, stretches, settings, listener)
         try:
             passes.make(StandIn(**executor))
         except KeyboardInterrupt:
@@ -142,16 +131,7 @@ def test_progress_goes_on_after_a_stop(make):
 
 @pytest.mark.parametrize(("struck", "share"), [(0, None), (5, "50%")])
 def test_a_busy_machine_is_told_with_the_share_of_its_batches(tmp_path, struck, share):
-    directory = rundir.create(tmp_path / "run", {})
-    passes = Passes(
-        directory=directory,
-        settings=SETTINGS,
-        conditions=CONDITIONS,
-        table=TABLE,
-        stretches=THREE,
-        past=past_of(directory.journal_path, THREE, Listener()),
-        listener=Listener(),
-    )
+    passes = passes_of(rundir.create(tmp_path / "run", {}), THREE, SETTINGS)
     passes.make(StandIn(struck=struck))
     assert passes.disturbed == (share and f"another program was busy: {share} of all batches {_MENDED}")
 
