@@ -9,6 +9,7 @@ Autocast changes nothing: sums are float32 in any case, and y has x's type. (Nat
 float32 there, because it has no other way to be exact.)
 """
 
+# ruff: noqa: PLR0917 (operators have the arguments of their schema)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -107,17 +108,21 @@ def define(row: str, implementations: dict[str, dict[str, Callable[..., Any]]]) 
     implementations
         A dispatch key ("CPU", "CUDA") to the three functions under the names of ``SCHEMAS``.
     """
-    library = torch.library.Library(NAMESPACE, "FRAGMENT")
+    library = _library()
     for name, schema in SCHEMAS.items():
-        library.define(f"{row}_{name}{schema}")
+        library.define(f"{row}_{name}{schema}")  # type: ignore[no-untyped-call]
         for key, functions in implementations.items():
-            library.impl(f"{row}_{name}", functions[name], key)
+            library.impl(f"{row}_{name}", functions[name], key)  # type: ignore[no-untyped-call] # torch leaves it so
     return complete(row, library)
+
+
+def _library() -> torch.library.Library:
+    return torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call] # torch leaves it so
 
 
 def complete(row: str, library: torch.library.Library | None = None) -> Operators:
     """Give the operators their fakes and autograd, wherever they were defined."""
-    library = library or torch.library.Library(NAMESPACE, "FRAGMENT")
+    library = library or _library()
     for name, fake in (
         ("group_norm", _fake_forward),
         ("group_norm_training", _fake_training),
