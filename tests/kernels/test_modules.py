@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 
@@ -132,9 +133,8 @@ def test_automatic_is_native_where_ours_cannot():
     ],
 )
 def test_errors_name_the_argument(make, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         make()
-    assert str(caught.value).startswith(message)
 
 
 def test_a_row_without_gradient_says_so():
@@ -144,7 +144,7 @@ def test_a_row_without_gradient_says_so():
 
     try:
         norm = GroupNorm(2, 4, implementation="no-gradient-for-modules")
-        with pytest.raises(ValueError, match="no gradient comes through it; call it under torch.no_grad"):
+        with pytest.raises(ValueError, match="no gradient comes through it"):
             norm(x_of(1, 4, 2, 2))
         with torch.no_grad():
             assert norm(x_of(1, 4, 2, 2)).shape == (1, 4, 2, 2)
