@@ -145,6 +145,12 @@ class ResultRow(CellKey):
     roofline_fraction: float | None = field(
         default=None, metadata=_column("a plain copy's time over this one's, same bytes, same rounds", "1")
     )
+    clone_speedup: float | None = field(
+        default=None,
+        metadata=_column("reference's time over that of a plain copy into fresh memory; one a problem", "1"),
+    )
+    clone_speedup_low: float | None = field(default=None, metadata=_column("lower end of its 95 % interval", "1"))
+    clone_speedup_high: float | None = field(default=None, metadata=_column("upper end of its 95 % interval", "1"))
 
     peak_bytes: int | None = field(
         default=None, metadata=_column("most memory during the call, inputs and outputs counted", "B")

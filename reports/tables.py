@@ -10,7 +10,10 @@ import pandas as pd
 
 from . import quantities as q
 from .schema import Status
-from .views import implementations, records
+from .views import clones, implementations, records
+
+CLONE = "clone (a plain copy)"
+"""Its column or line in a table of speed-ups: what moving the same bytes into fresh memory takes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,8 +92,13 @@ def crossed(
 
 
 def speedup_table(cells: pd.DataFrame, speedups: pd.DataFrame, caption: str) -> Table:
-    """Make the speed-up map: figure, interval, and the reason where there is none."""
-    return crossed(caption, speedups, _speedup, implementations(cells))
+    """Make the speed-up map: figure, interval, and the reason where there is none; a plain copy's line at its end."""
+    copies = clones(cells)
+    if copies.empty:
+        return crossed(caption, speedups, _speedup, implementations(cells))
+    copies = copies.assign(implementation=CLONE, status=Status.OK, is_reference=False, is_winner=False)
+    both = pd.concat([speedups.astype(object), copies.astype(object)], ignore_index=True)
+    return crossed(caption, both, _speedup, [*implementations(cells), CLONE])
 
 
 def _speedup(row: Mapping[str, Any]) -> Entry:

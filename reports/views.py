@@ -160,6 +160,17 @@ def answer_counts(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_COUNTS))
 
 
+def clone_counts(cells: pd.DataFrame) -> dict[str, Any]:
+    """Give the plain copy's line beside ``answer_counts``: no cell of its own, but a speed-up on each problem."""
+    ratios = clones(cells)["speedup"]
+    return {
+        "problems": len(ratios),
+        "speedup": float(np.exp(np.log(ratios).mean())) if len(ratios) else np.nan,
+        "speedup_least": ratios.min(),
+        "speedup_most": ratios.max(),
+    }
+
+
 def speedup_map(cells: pd.DataFrame) -> pd.DataFrame:
     """Give problem × implementation: speed-up with interval, status, ``step`` (-2 … 2) and ``is_winner``."""
     best = winners(cells).set_index("problem")["winner"]
@@ -170,6 +181,13 @@ def speedup_map(cells: pd.DataFrame) -> pd.DataFrame:
         step=pd.Series([_step(row) for row in records(chosen)], index=chosen.index, dtype="Int64"),
         is_winner=(chosen["problem"].map(best) == chosen["implementation"]).fillna(value=False).astype(bool),
     )
+
+
+def clones(cells: pd.DataFrame) -> pd.DataFrame:
+    """Give the speed-up of a plain copy into fresh memory, one row a problem that has it."""
+    names = {"clone_speedup": "speedup", "clone_speedup_low": "speedup_low", "clone_speedup_high": "speedup_high"}
+    known = cells[cells["clone_speedup"].notna()].drop_duplicates("problem")
+    return known[["problem", *names]].rename(columns=names)
 
 
 def _step(row: dict[str, Any]) -> int | None:

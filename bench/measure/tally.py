@@ -156,7 +156,9 @@ class Tally:
                 f"{latency.centre:.3g} s a call, {roofline.centre:.3g} times as fast as a plain copy of the same bytes"
             )
             return _row(self.block, conditions, name, status=Status.IMPLAUSIBLE, **(fields | {"reason": why}))
+        clone = paired.speedup(self._log_ratios(messages.CLONE, conditions.reference))
         fields |= self._latency_fields(name, figures, latency, roofline) | {"noise_floor": floor}
+        fields |= _interval_fields("clone_speedup", clone, "")
         if (why_none := self._no_reference(conditions.reference)) is not None:
             fields["reason"] = fields.get("reason") or why_none
         elif name == conditions.reference:

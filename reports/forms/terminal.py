@@ -20,7 +20,7 @@ from ..views import cells, records, timed, winners
 
 _LEAST_NAME = 12
 _CUT = {"problem", "verdict"}
-_RIGHT = {"latency", "speed-up", "error", "extra memory", "base", "head", "change"}
+_RIGHT = {"latency", "speed-up", "clone", "error", "extra memory", "base", "head", "change"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ class FittingTable:
 def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> RenderableType:
     """Tell for each problem who is fastest, its speed-up to the reference, error and extra memory.
 
-    In a narrow terminal extra memory goes, then latency; then the problems' names are cut.
+    In a narrow terminal go, in this order: extra memory, the plain copy's speed-up, latency; then names are cut.
     """
     infos = (info,) if isinstance(info, Mapping) else tuple(info)
     reference = machine.reference(infos)
@@ -77,7 +77,7 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
     table = FittingTable(
         title=f"Fastest on each problem, against {reference}",
         rows=tuple(rows),
-        dropped_first=("extra memory", "latency"),
+        dropped_first=("extra memory", "clone", "latency"),
     )
     failed = without_agreement(named)
     return Group(table, Text(f"\n{failed}", style="bold")) if failed else table
@@ -85,7 +85,7 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
 
 def _summary_row(row: Mapping[str, Any], ranked: pd.DataFrame) -> dict[str, str]:
     if q.is_null(row["leader"]):
-        names = ("speed-up", "interval", "latency", "error", "extra memory")
+        names = ("speed-up", "interval", "clone", "latency", "error", "extra memory")
         return {"problem": row["problem"], "fastest": "no figure", **dict.fromkeys(names, q.NULL)}
     cell = ranked.loc[(row["problem"], row["leader"])]
     is_clear = not q.is_null(row["winner"])
@@ -94,6 +94,7 @@ def _summary_row(row: Mapping[str, Any], ranked: pd.DataFrame) -> dict[str, str]
         "fastest": row["leader"] if is_clear else f"{row['leader']} (not clear)",
         "speed-up": q.ratio(row["speedup"]),
         "interval": q.interval(row["speedup_low"], row["speedup_high"]),
+        "clone": q.ratio(cell["clone_speedup"]),
         "latency": q.seconds(cell["latency_s"]),
         "error": q.ulp(cell["error_ulp"]),
         "extra memory": q.byte_count(cell["extra_bytes"]),

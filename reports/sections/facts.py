@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from .. import machine, tables, views
 from .. import quantities as q
 from ..document import Section, Subject
@@ -11,6 +13,9 @@ from ..schema import STATUS_MEANING, Status
 def at_a_glance(subject: Subject) -> Section:
     """Count what became of each implementation's cells."""
     frame = views.answer_counts(subject.cells)
+    clone = views.clone_counts(subject.cells)
+    if clone["problems"]:
+        frame = pd.concat([frame, pd.DataFrame([{"implementation": tables.CLONE, **clone}])], ignore_index=True)
     table = tables.of_frame(
         "Each implementation: how often measured, how often clearly fastest, and its speed-up to the reference",
         frame,

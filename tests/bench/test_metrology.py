@@ -85,6 +85,7 @@ def expected_of(name, given):
     latency, low, high = geometric(logs)
     speedup = geometric(log_ratios("native", name))
     twin = geometric(log_ratios("native", TWIN))
+    clone = geometric(log_ratios("native", CLONE))
     errors = worst_errors(given[name])
     within = [[math.log(one) for one in call_s(name, pass_)] for pass_ in range(PASSES)]
     allocated = ALLOCATED[name]
@@ -126,6 +127,9 @@ def expected_of(name, given):
         "minimum_bytes": 2 * X_BYTES + PARAMETER_BYTES,
         "bandwidth_bytes_per_s": (2 * X_BYTES + PARAMETER_BYTES) / latency,
         "roofline_fraction": min(geometric(log_ratios(copy, name))[0] for copy in (COPY, CLONE)),
+        "clone_speedup": clone[0],
+        "clone_speedup_low": clone[1],
+        "clone_speedup_high": clone[2],
         "peak_bytes": X_BYTES + PARAMETER_BYTES + allocated,
         "extra_bytes": allocated - X_BYTES,
         "saved_bytes": None,

@@ -126,3 +126,12 @@ def test_rounds_are_the_ranked_cells_samples_without_twin_and_copies(cells, fram
     dots = views.rounds(rows, check(frames.samples, SampleRow))
     assert set(dots["implementation"]) == {"native", "naive", "compiled"}
     assert len(dots) == 3 * 6 * 8
+
+
+def test_a_plain_copy_has_one_line_a_problem_and_one_among_the_implementations(cells):
+    copies = views.clones(cells)
+    assert copies["problem"].is_unique
+    assert set(copies["problem"]) == set(cells.loc[cells["clone_speedup"].notna(), "problem"])
+    counted = views.clone_counts(cells)
+    assert counted["problems"] == len(copies)
+    assert counted["speedup_least"] <= counted["speedup"] <= counted["speedup_most"]
