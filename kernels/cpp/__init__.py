@@ -1,24 +1,28 @@
-"""The row ``cpp``: our C++ for the CPU, an operator on torch's stable ABI.
+"""The row ``cpp``: our C++ for the CPU, three operators on torch's stable ABI.
 
-``group_norm.cpp`` is the kernel, ``build`` makes a library of it at the first call; the row is here.
+``build`` makes a library at the first call. ``operators.cpp`` holds the operators; they know torch and choose the
+instruction set. ``forward.cpp`` and ``backward.cpp`` are the kernels, compiled once for each instruction set:
+``vector.h`` loads, stores and converts; ``statistics.h`` and ``rows.h`` give the moments of a group, contiguous and
+channels_last; ``contiguous.h`` and ``channels_last.h`` normalize; ``share.h`` says who does what.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import cast
+import os
 
 import torch
 from torch import Tensor
 
-from ..table import ACTIVATIONS, NAMESPACE, ProblemLike, register
+from .. import operators
+from ..table import NAMESPACE, ProblemLike, register
 from . import build
-
-_ACTIVATION = {word: number for number, word in enumerate(ACTIVATIONS)}
 
 
 def _unavailable() -> str | None:
+    named = os.environ.get("GNBENCH_CPP_ISA")
+    if named and named not in build.levels():
+        return f"GNBENCH_CPP_ISA={named}: set it to {', '.join(build.levels())}, or not at all"
     return None if build.compiler() else "no C++ compiler: set CXX, or put g++ or clang++ on PATH"
 
 
@@ -29,12 +33,12 @@ def _supports(problem: ProblemLike) -> str | None:
 
 
 @functools.cache
-def _operator() -> Callable[..., Tensor]:
+def _operators() -> operators.Operators:
     torch.ops.load_library(str(build.build(NAMESPACE)))  # type: ignore[no-untyped-call] # torch leaves it so
-    return cast("Callable[..., Tensor]", getattr(torch.ops, NAMESPACE).cpp_group_norm.default)
+    return operators.complete("cpp")
 
 
-@register("cpp", devices=("cpu",), supports=_supports, unavailable=_unavailable)
+@register("cpp", devices=("cpu",), differentiable=True, supports=_supports, unavailable=_unavailable)
 def group_norm(
     x: Tensor,
     num_groups: int,
@@ -45,4 +49,4 @@ def group_norm(
     activation: str = "none",
 ) -> Tensor:
     """Normalize x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be built."""
-    return _operator()(x, num_groups, weight, bias, eps, _ACTIVATION[activation])
+    return _operators()(x, num_groups, weight, bias, eps, activation)

@@ -1,4 +1,8 @@
-"""Builds ``group_norm.cpp`` once, with the system's compiler, and keeps the library in the user's cache folder."""
+"""Builds the row's library once, with the system's compiler, and keeps it in the user's cache folder.
+
+The kernels are compiled once for each instruction set of the machine's architecture, each in a namespace of its own;
+the operators, which choose among them at run time, once. All these run side by side and are linked into one library.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,12 +20,37 @@ from torch.utils import cpp_extension
 
 from .. import cache
 
-SOURCE = Path(__file__).with_name("group_norm.cpp")
+SOURCES = Path(__file__).parent
+KERNELS = ("forward.cpp", "backward.cpp")
 LIBRARY = "group_norm.so"
+
+LEVELS = {
+    "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+    "avx2": ("-march=x86-64-v3",),
+    "portable": (),
+}
+"""Name to flags; $GNBENCH_CPP_ISA forces one. Only x86 has more than one."""
+
+_COMMON = (
+    *("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden"),
+    # Lets a loop with a choice in it be vectorised; no value is changed, NaN and infinity stay.
+    *("-fno-math-errno", "-fno-trapping-math"),
+    # Vectors are passed only between functions of one level.
+    "-Wno-psabi",
+)
 
 
 class BuildError(RuntimeError):
     """The compiler refused; the message is its first error."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Object:
+    """One object file: a source, what is compiled of it, and with which flags."""
+
+    name: str
+    source: Path
+    flags: tuple[str, ...]
 
 
 def compiler() -> str | None:
@@ -30,49 +60,60 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
 
 
-def build(namespace: str, *, source: Path = SOURCE) -> Path:
+def levels() -> tuple[str, ...]:
+    """Name the instruction sets that are compiled here, the best first; the CPU may lack the first of them."""
+    return tuple(LEVELS) if platform.machine().lower() in ("x86_64", "amd64") else ("portable",)
+
+
+def build(namespace: str, *, sources: Path = SOURCES) -> Path:
     """Give the library whose operators live in ``torch.ops.<namespace>``, compiled if it was not yet.
 
-    The key holds whatever the machine code follows from: source, flags, compiler, CPU and torch's version.
+    The key holds whatever the machine code follows from: sources, flags, compiler and torch's version.
 
     Raises
     ------
     BuildError
-        There is no compiler, or it refuses the source.
+        There is no compiler, or it refuses a source.
     """
     command = compiler()
     if command is None:
         raise BuildError(f"no C++ compiler: {os.environ.get('CXX') or 'g++, clang++ or c++'} is not on PATH")
-    flags = _flags(namespace)
+    objects = tuple(_objects(namespace, sources))
+    linking = _linking()
 
     def make(folder: Path) -> None:
-        _compile([command, *flags, str(source), *_linking(), "-o", str(folder / LIBRARY)])
+        compiling = [[command, *one.flags, "-c", str(one.source), "-o", str(folder / one.name)] for one in objects]
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            list(pool.map(_run, compiling))
+        files = [str(folder / one.name) for one in objects]
+        _run([command, "-shared", *files, *linking, "-o", str(folder / LIBRARY)])
+        for file in files:
+            Path(file).unlink()
 
-    ingredients = (source.read_text(), *flags, command, _version(command), _cpu(), torch.__version__)
+    texts = [file.read_text() for file in sorted(sources.iterdir()) if file.suffix in (".h", ".cpp")]
+    flags = [flag for one in objects for flag in one.flags]
+    ingredients = (*texts, *flags, *linking, command, _version(command), torch.__version__)
     return cache.built("cpp", ingredients, make) / LIBRARY
 
 
-def _flags(namespace: str) -> list[str]:
-    # Apple's clang for its own processors knows -mcpu alone.
-    native = "-mcpu=native" if sys.platform == "darwin" and platform.machine() == "arm64" else "-march=native"
-    return [
-        *("-std=c++20", "-O3", native, "-shared", "-fPIC", "-fvisibility=hidden"),
-        # Lets loops with a choice or a reduction in them be vectorised; no value is changed, NaN and infinity stay.
-        *("-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"),
-        f"-DNAMESPACE={namespace}",
-        # The oldest torch we support: a library built so loads into any later one.
-        "-DTORCH_TARGET_VERSION=0x020b000000000000",
-    ]
+def _objects(namespace: str, sources: Path) -> Iterator[Object]:
+    include = tuple(flag for path in cpp_extension.include_paths() for flag in ("-isystem", path))
+    # The oldest torch we support: a library built so loads into any later one.
+    torch_flags = (f"-DNAMESPACE={namespace}", "-DTORCH_TARGET_VERSION=0x020b000000000000")
+    for level in levels():
+        for file in KERNELS:
+            flags = (*_COMMON, *LEVELS[level], f"-DLEVEL={level}")
+            yield Object(name=f"{level}_{file}.o", source=sources / file, flags=flags)
+    yield Object(name="operators.o", source=sources / "operators.cpp", flags=(*_COMMON, *torch_flags, *include))
 
 
 def _linking() -> list[str]:
-    include = [flag for path in cpp_extension.include_paths() for flag in ("-isystem", path)]
-    if sys.platform == "darwin":
-        return [*include, "-undefined", "dynamic_lookup"]
-    return [*include, f"-L{Path(torch.__file__).parent / 'lib'}", "-ltorch_cpu"]
+    if platform.system() == "Darwin":
+        return ["-undefined", "dynamic_lookup"]
+    return [f"-L{Path(torch.__file__).parent / 'lib'}", "-ltorch_cpu"]
 
 
-def _compile(command: Sequence[str]) -> None:
+def _run(command: Sequence[str]) -> None:
     # In English whatever the user speaks, for the word below.
     english = os.environ | {"LC_ALL": "C"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=english)
@@ -84,14 +125,3 @@ def _compile(command: Sequence[str]) -> None:
 def _version(command: str) -> str:
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0]
-
-
-def _cpu() -> str:
-    """Name the CPU and what it can do: ``-march=native`` depends on both."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    return "\n".join(
-        next((li for li in lines if li.startswith(word)), "") for word in ("model name", "flags", "Features")
-    )

@@ -1,0 +1,352 @@
+// Vectors of float32 of one instruction set, loaded from and stored to float32, float16 and bfloat16.
+//
+// This and whatever includes it is compiled once for each level, inside a namespace of the level's name, so that no
+// function of one level can be linked into another. LEVEL is a compile flag. Only here do levels differ.
+//
+// Every type is rounded to nearest, ties to even, and keeps its subnormals: AVX-512's own conversion to bfloat16
+// flushes them, and 6 operations for 32 values are not what a pass over memory waits for.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <new>
+#include <type_traits>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "problem.h"
+
+namespace groupnorm::LEVEL {
+
+#if defined(__AVX512F__)
+constexpr int64_t kWidth = 16;
+#elif defined(__AVX2__)
+constexpr int64_t kWidth = 8;
+#else
+constexpr int64_t kWidth = 4;
+#endif
+constexpr int64_t kBlock = 2 * kWidth;  // elements a load or store moves, whatever their type
+
+using F = float __attribute__((vector_size(4 * kWidth), may_alias));
+using U = uint32_t __attribute__((vector_size(4 * kWidth), may_alias));
+using I = int32_t __attribute__((vector_size(4 * kWidth), may_alias));
+
+struct Half { uint16_t bits; };
+struct BFloat16 { uint16_t bits; };
+
+struct Two { F a, b; };  // a block, in order: a holds its first half
+
+inline F splat(float value) { return F{} + value; }
+
+template <typename V>
+inline V load_raw(const void* from) {
+  V v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline F lanes() {  // 0, 1, 2, ...
+  F v;
+  for (int64_t i = 0; i < kWidth; ++i) v[i] = static_cast<float>(i);
+  return v;
+}
+
+// Zero in every lane from `count` on.
+inline F keep(F v, int64_t count) { return lanes() < static_cast<float>(count) ? v : F{}; }
+inline Two keep(Two v, int64_t count) { return {keep(v.a, count), keep(v.b, count - kWidth)}; }
+
+inline F fma(F a, F b, F c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// By halves, so that the sum of equal values is exact.
+inline float total(F v) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(v);
+#else
+  float part[kWidth];
+  std::memcpy(part, &v, sizeof v);
+  for (int64_t half = kWidth / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half; ++i) part[i] += part[i + half];
+  }
+  return part[0];
+#endif
+}
+
+// ---- bfloat16 and float16, a block at once ----
+
+inline U round_to_bf16(F v) {  // in the upper 16 bits of each lane; the lower are rubbish
+  const U bits = (U)v;
+  const U rounded = bits + 0x7FFFu + ((bits >> 16) & 1u);
+  return v == v ? rounded : (bits | 0x400000u);  // a NaN stays one, and quiet
+}
+
+#if defined(__AVX512F__)
+
+// One word permutation puts 16 values into the upper halves of 16 lanes, another takes 32 out of them again.
+inline __m512i places(int first, int step) {
+  alignas(64) uint16_t place[32];
+  for (int i = 0; i < 32; ++i) place[i] = static_cast<uint16_t>(first + i / step);
+  return _mm512_load_si512(place);
+}
+
+inline Two widen_bf16(__m512i v) {
+  const __m512i low = _mm512_maskz_permutexvar_epi16(0xAAAAAAAAu, places(0, 2), v);
+  const __m512i high = _mm512_maskz_permutexvar_epi16(0xAAAAAAAAu, places(16, 2), v);
+  return {(F)low, (F)high};
+}
+
+inline __m512i narrow_bf16(Two v) {
+  alignas(64) uint16_t place[32];
+  for (int i = 0; i < 32; ++i) place[i] = static_cast<uint16_t>(2 * i + 1);
+  return _mm512_permutex2var_epi16((__m512i)round_to_bf16(v.a), _mm512_load_si512(place),
+                                   (__m512i)round_to_bf16(v.b));
+}
+
+inline Two widen_f16(__m512i v) {
+  return {_mm512_cvtph_ps(_mm512_castsi512_si256(v)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(v, 1))};
+}
+
+inline __m512i narrow_f16(Two v) {
+  const __m256i a = _mm512_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256i b = _mm512_cvtps_ph(v.b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+}
+
+using Words = __m512i;
+
+#elif defined(__AVX2__)
+
+inline Two widen_bf16(__m256i v) {
+  const __m256i low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(v));
+  const __m256i high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(v, 1));
+  return {(F)_mm256_slli_epi32(low, 16), (F)_mm256_slli_epi32(high, 16)};
+}
+
+inline __m256i narrow_bf16(Two v) {
+  const __m256i a = (__m256i)(round_to_bf16(v.a) >> 16), b = (__m256i)(round_to_bf16(v.b) >> 16);
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(a, b), 0xD8);  // packing goes by halves: put them in order
+}
+
+inline Two widen_f16(__m256i v) {
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(v)), _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1))};
+}
+
+inline __m256i narrow_f16(Two v) {
+  const __m128i a = _mm256_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT);
+  const __m128i b = _mm256_cvtps_ph(v.b, _MM_FROUND_TO_NEAREST_INT);
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+}
+
+using Words = __m256i;
+
+#else
+
+using Words = uint16_t __attribute__((vector_size(4 * kWidth), may_alias));
+
+inline U low_words(Words v) {
+  return U{v[0], v[1], v[2], v[3]};
+}
+inline U high_words(Words v) {
+  return U{v[4], v[5], v[6], v[7]};
+}
+inline Words words(U a, U b) {
+  Words v;
+  for (int i = 0; i < 4; ++i) v[i] = static_cast<uint16_t>(a[i]), v[i + 4] = static_cast<uint16_t>(b[i]);
+  return v;
+}
+
+inline Two widen_bf16(Words v) { return {(F)(low_words(v) << 16), (F)(high_words(v) << 16)}; }
+inline Words narrow_bf16(Two v) { return words(round_to_bf16(v.a) >> 16, round_to_bf16(v.b) >> 16); }
+
+inline F float_of_half(U half) {
+  const U magnitude = half & 0x7FFFu;
+  const F scaled = (F)(magnitude << 13) * 0x1p112f;  // exact, subnormals too: the exponents' bias is moved
+  const U bits = magnitude >= 0x7C00u ? (magnitude << 13) | 0x7F800000u : (U)scaled;
+  return (F)(bits | (half & 0x8000u) << 16);
+}
+
+inline U half_of_float(F v) {
+  const U magnitude = (U)v & 0x7FFFFFFFu, sign = ((U)v >> 16) & 0x8000u;
+  const U normal = (magnitude - (112u << 23) + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13;
+  // Adding 1/2, whose last bit weighs what a half's least subnormal does, lets the addition round.
+  const U subnormal = (U)((F)magnitude + 0.5f) - 0x3F000000u;
+  const U finite = magnitude < 0x38800000u ? subnormal : normal;
+  const U special = magnitude > 0x7F800000u ? U{} + 0x7E00u : U{} + 0x7C00u;
+  return sign | (magnitude >= 0x47800000u ? special : finite);
+}
+
+inline Two widen_f16(Words v) { return {float_of_half(low_words(v)), float_of_half(high_words(v))}; }
+inline Words narrow_f16(Two v) { return words(half_of_float(v.a), half_of_float(v.b)); }
+
+#endif
+
+template <typename T>
+inline Two widen(Words v) {
+  if constexpr (std::is_same_v<T, BFloat16>) return widen_bf16(v);
+  else return widen_f16(v);
+}
+
+template <typename T>
+inline Words narrow(Two v) {
+  if constexpr (std::is_same_v<T, BFloat16>) return narrow_bf16(v);
+  else return narrow_f16(v);
+}
+
+// ---- Memory: a whole block, or its first `count` elements, the rest read as zero and not written ----
+
+template <typename T>
+inline Two load(const T* from) {
+  if constexpr (std::is_same_v<T, float>) return {load_raw<F>(from), load_raw<F>(from + kWidth)};
+  else return widen<T>(load_raw<Words>(from));
+}
+
+template <typename T>
+inline void store(T* to, Two v) {
+  if constexpr (std::is_same_v<T, float>) {
+    std::memcpy(to, &v, sizeof v);
+  } else {
+    const Words w = narrow<T>(v);
+    std::memcpy(to, &w, sizeof w);
+  }
+}
+
+#if defined(__AVX512F__)
+inline uint32_t mask_of(int64_t count) { return count >= 32 ? ~0u : (1u << count) - 1u; }
+#endif
+
+template <typename T>
+inline Two load(const T* from, int64_t count) {
+#if defined(__AVX512F__)
+  const uint32_t mask = mask_of(count);
+  if constexpr (std::is_same_v<T, float>) {
+    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from),
+            _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask >> 16), from + kWidth)};
+  } else {
+    return widen<T>(_mm512_maskz_loadu_epi16(mask, from));
+  }
+#else
+  T room[kBlock] = {};
+  std::memcpy(room, from, count * sizeof(T));
+  return load(room);
+#endif
+}
+
+template <typename T>
+inline void store(T* to, Two v, int64_t count) {
+#if defined(__AVX512F__)
+  const uint32_t mask = mask_of(count);
+  if constexpr (std::is_same_v<T, float>) {
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask), v.a);
+    _mm512_mask_storeu_ps(to + kWidth, static_cast<__mmask16>(mask >> 16), v.b);
+  } else {
+    _mm512_mask_storeu_epi16(to, mask, narrow<T>(v));
+  }
+#else
+  T room[kBlock];
+  store(room, v);
+  std::memcpy(to, room, count * sizeof(T));
+#endif
+}
+
+// ---- Activations ----
+
+// exp by 2^n p(r), |r| <= ln2 / 2, Taylor's p of degree 6: within 2 ULP. |v| <= 87 is wanted.
+inline F exponential(F v) {
+  const F n = fma(v, splat(1.44269504f), splat(12582912.0f)) - 12582912.0f;
+  const F r = fma(n, splat(2.12194440e-4f), fma(n, splat(-0.693359375f), v));
+  F p = splat(1.38888889e-3f);
+  for (float c : {8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 0.5f, 1.0f, 1.0f}) p = fma(p, r, splat(c));
+#if defined(__AVX512F__)
+  return _mm512_scalef_ps(p, n);
+#else
+  return p * (F)((__builtin_convertvector(n, I) + 127) << 23);
+#endif
+}
+
+inline F reciprocal(F v) {
+#if defined(__AVX512F__)
+  const F guess = _mm512_rcp14_ps(v);  // one step of Newton's: 2^-28, and no division's 10 cycles
+  return fma(guess, fma(-v, guess, splat(1.0f)), guess);
+#else
+  return 1.0f / v;
+#endif
+}
+
+// 1 / (1 + exp(-v)); as for v = 87 beyond it, either way; of a NaN some number.
+inline F sigmoid(F v) {
+  F t = v < 87.0f ? v : splat(87.0f);
+  t = t > -87.0f ? t : splat(-87.0f);
+  return reciprocal(1.0f + exponential(-t));
+}
+
+template <Activation A>
+inline F activate(F v) {
+  if constexpr (A == Activation::silu) return v < -87.0f ? F{} : v * sigmoid(v);  // below, 1.4e-36 and less
+  else if constexpr (A == Activation::relu) return v < 0.0f ? F{} : v;            // a NaN stays
+  else return v;
+}
+
+template <Activation A>
+inline Two activate(Two v) { return {activate<A>(v.a), activate<A>(v.b)}; }
+
+// ---- What loops share ----
+
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+inline int64_t ceil_of(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t padded(int64_t count) { return ceil_of(count, kBlock) * kBlock; }
+
+// Memory of one call, whole cache lines, not cleared.
+template <typename T>
+class Room {
+ public:
+  explicit Room(int64_t count)
+      : data_(static_cast<T*>(::operator new(sizeof(T) * (count > 0 ? count : 1), std::align_val_t{64}))) {}
+  ~Room() { ::operator delete(data_, std::align_val_t{64}); }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  T* data() { return data_; }
+  T& operator[](int64_t i) { return data_[i]; }
+
+ private:
+  T* data_;
+};
+
+// work(begin, end) over parts of [0, count), a thread for each `grain` of them.
+template <typename Work>
+void parallel(const Pool& pool, int64_t count, int64_t grain, const Work& work) {
+  if (pool.threads == 1 || count <= most(grain, 1)) {
+    if (count > 0) work(int64_t{0}, count);
+    return;
+  }
+  const auto call = [](int64_t begin, int64_t end, void* context) {
+    (*static_cast<const Work*>(context))(begin, end);
+  };
+  pool.run(count, most(grain, 1), call, const_cast<void*>(static_cast<const void*>(&work)));
+}
+
+// A parameter as C floats, `otherwise` where it is not given; `room` holds them where they must be made.
+inline const float* floats_of(const Parameter& from, int64_t C, float otherwise, float* room) {
+  if (from.data && from.type == Type::f32) return static_cast<const float*>(from.data);
+  for (int64_t c = 0; c < C; c += kBlock) {
+    const int64_t count = least(kBlock, C - c);
+    Two v{splat(otherwise), splat(otherwise)};
+    if (from.data && from.type == Type::f16) v = load(static_cast<const Half*>(from.data) + c, count);
+    if (from.data && from.type == Type::bf16) v = load(static_cast<const BFloat16*>(from.data) + c, count);
+    store(room + c, v, count);
+  }
+  return room;
+}
+
+}  // namespace groupnorm::LEVEL
