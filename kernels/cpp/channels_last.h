@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "apply.h"
 #include "rows.h"
 #include "share.h"
 
@@ -13,24 +14,51 @@ struct Coefficients {
   explicit Coefficients(int64_t lap) : high(padded(lap)), scale(padded(lap)), offset(padded(lap)) {}
 };
 
-template <int kLaps, Activation A, typename T>
-void apply_laps(const T* x, T* y, int64_t lap, int64_t count, Coefficients& coefficients) {
-  const float *high = &coefficients.high[0], *scale = &coefficients.scale[0], *offset = &coefficients.offset[0];
-  const auto apply = [](Two v, Two h, Two s, Two o) {
-    return activate<A>(Two{fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)});
+struct Map {
+  Two high, scale, offset;
+  Map(const Coefficients& from, int64_t i)
+      : high(load(from.high.data() + i)), scale(load(from.scale.data() + i)), offset(load(from.offset.data() + i)) {}
+  Two operator()(Two v) const {
+    return {fma(v.a - high.a, scale.a, offset.a), fma(v.b - high.b, scale.b, offset.b)};
+  }
+};
+
+// kLaps laps, `lap` apart, of which the first `count` elements each: coefficients are loaded once for all of them.
+template <bool kStreams, int kLaps, Activation A, typename T>
+void apply_laps(const T* x, T* y, int64_t lap, int64_t count, const Coefficients& coefficients) {
+  const auto put = [](T* to, Two v) {
+    if constexpr (kStreams) stream(to, v);
+    else store(to, v);
   };
   int64_t i = 0;
   for (; i + kBlock <= count; i += kBlock) {
-    const Two h = load(high + i), s = load(scale + i), o = load(offset + i);
-#pragma GCC unroll 4
-    for (int r = 0; r < kLaps; ++r) store(y + r * lap + i, apply(load(x + r * lap + i), h, s, o));
+    const Map map(coefficients, i);
+    if constexpr (kLaps == 1) {
+      Two v = map(load(x + i));
+      activate<T, A>(v);
+      put(y + i, v);
+    }
+#pragma GCC unroll 2
+    for (int r = 0; r + 2 <= kLaps; r += 2) {
+      Two v = map(load(x + r * lap + i)), w = map(load(x + (r + 1) * lap + i));
+      activate<T, A>(v, w);
+      put(y + r * lap + i, v), put(y + (r + 1) * lap + i, w);
+    }
   }
   if (i == count) return;
-  const Two h = load(high + i), s = load(scale + i), o = load(offset + i);
+  const Map map(coefficients, i);
   for (int r = 0; r < kLaps; ++r) {
-    const T* from = x + r * lap + i;
-    store(y + r * lap + i, apply(load(from, count - i), h, s, o), count - i);
+    Two v = map(load(x + r * lap + i, count - i));
+    activate<T, A>(v);
+    store(y + r * lap + i, v, count - i);
   }
+}
+
+template <bool kStreams, Activation A, typename T>
+void apply_rows(const T* x, T* y, int64_t lap, int64_t count, const Coefficients& coefficients) {
+  int64_t i = 0;
+  for (; i + 4 * lap <= count; i += 4 * lap) apply_laps<kStreams, 4, A>(x + i, y + i, lap, lap, coefficients);
+  for (; i < count; i += lap) apply_laps<false, 1, A>(x + i, y + i, lap, least(lap, count - i), coefficients);
 }
 
 template <typename T, Activation A>
@@ -82,13 +110,15 @@ class ChannelsLast {
   }
 
   // Chunks backwards: what was read last for the moments is still in the cache.
-  void apply_chunk(int64_t n, int64_t index, Coefficients& coefficients) const {
+  void apply_chunk(int64_t n, int64_t index, const Coefficients& coefficients) const {
     const T* x = x_ + at(n, index);
     T* y = y_ + at(n, index);
     const int64_t lap = rows_.lap, count = rows_.length(index) * p_.C;
-    int64_t i = 0;
-    for (; i + 4 * lap <= count; i += 4 * lap) apply_laps<4, A>(x + i, y + i, lap, lap, coefficients);
-    for (; i < count; i += lap) apply_laps<1, A>(x + i, y + i, lap, least(lap, count - i), coefficients);
+    // Streams go to whole vectors' addresses.
+    const bool is_aligned = (reinterpret_cast<uintptr_t>(y) | lap * sizeof(T)) % sizeof(F) == 0;
+    if (!call_.streams || !is_aligned) return apply_rows<false, A>(x, y, lap, count, coefficients);
+    apply_rows<true, A>(x, y, lap, count, coefficients);
+    end_stream();
   }
 
   void together(int64_t n) const {

@@ -2,52 +2,46 @@
 
 #pragma once
 
+#include "apply.h"
 #include "share.h"
-#include "statistics.h"
 
 namespace groupnorm::LEVEL {
 
 // Positions below which a channel is too short for vectors of one weight: then weights are spread along the group.
 constexpr int64_t kShort = kWidth == 16 ? 8 : kBlock;
+constexpr int64_t kBatch = 16, kBatchElements = 8192;
 
-template <typename T, Activation A>
-void apply_run(const T* x, T* y, int64_t count, float high, float scale, float offset) {
-  const F s = splat(scale), o = splat(offset);
-  const auto apply = [&](Two v) { return activate<A>(Two{fma(v.a - high, s, o), fma(v.b - high, s, o)}); };
-  int64_t i = 0;
-  for (; i + 2 * kBlock <= count; i += 2 * kBlock) {
-    const Two v = apply(load(x + i)), w = apply(load(x + i + kBlock));
-    store(y + i, v), store(y + i + kBlock, w);
+// A channel: one affine map.
+struct Uniform {
+  F high, scale, offset;
+  Two operator()(int64_t, Two v, int64_t = kBlock) const {
+    return {fma(v.a - high, scale, offset), fma(v.b - high, scale, offset)};
   }
-  for (; i + kBlock <= count; i += kBlock) store(y + i, apply(load(x + i)));
-  if (i < count) store(y + i, apply(load(x + i, count - i)), count - i);
-}
+};
 
-// weight and bias have a value for each element.
-template <typename T, Activation A>
-void apply_spread(const T* x, T* y, int64_t count, const Normal& n, const float* weight, const float* bias) {
-  const F rstd = splat(n.rstd), low = splat(-n.low);
-  const auto one = [&](F v, F w, F b) {
-    const F scale = rstd * w;
-    return activate<A>(fma(v - n.high, scale, fma(low, scale, b)));
-  };
-  int64_t i = 0;
-  for (; i + kBlock <= count; i += kBlock) {
-    const Two v = load(x + i), w = load(weight + i), b = load(bias + i);
-    store(y + i, Two{one(v.a, w.a, b.a), one(v.b, w.b, b.b)});
+// A group whose weight and bias have a value for each element.
+struct Spread {
+  Normal normal;
+  const float *weight, *bias;
+  Two operator()(int64_t i, Two v) const { return map(v, load(weight + i), load(bias + i)); }
+  Two operator()(int64_t i, Two v, int64_t part) const {
+    return map(v, load(weight + i, part), load(bias + i, part));
   }
-  if (i == count) return;
-  const int64_t part = count - i;
-  const Two v = load(x + i, part), w = load(weight + i, part), b = load(bias + i, part);
-  store(y + i, Two{one(v.a, w.a, b.a), one(v.b, w.b, b.b)}, part);
-}
+  Two map(Two v, Two w, Two b) const { return {one(v.a, w.a, b.a), one(v.b, w.b, b.b)}; }
+  F one(F v, F w, F b) const {
+    const F scale = normal.rstd * w;
+    return fma(v - normal.high, scale, fma(splat(-normal.low), scale, b));
+  }
+};
 
 template <typename T, Activation A>
 class Contiguous {
  public:
   explicit Contiguous(const Forward& call)
       : call_(call), p_(call.problem), D_(p_.channels()), P_(p_.P), elements_(p_.elements()),
-        x_(static_cast<const T*>(call.x)), y_(static_cast<T*>(call.y)), spread_(P_ < kShort),
+        x_(static_cast<const T*>(call.x)), y_(static_cast<T*>(call.y)), spread_(P_ < kShort), streams_(call.streams),
+        batch_(most(1, least(kBatch, kBatchElements / elements_))),
+        ahead_(elements_ <= kChunk ? batch_ * elements_ : 0),
         room_(2 * p_.C * (spread_ ? P_ + 1 : 1)), weight_(floats_of(call.weight, p_.C, 1.0f, &room_[0])),
         bias_(floats_of(call.bias, p_.C, 0.0f, &room_[p_.C])) {
     if (!spread_ || P_ == 1) return;
@@ -58,10 +52,8 @@ class Contiguous {
   void run() {
     const int64_t groups = p_.N * p_.G, first = alone(p_.pool, groups, elements_ * sizeof(T));
     parallel(p_.pool, first, ceil_of(kGrain, elements_), [&](int64_t begin, int64_t end) {
-      for (int64_t group = begin; group < end; ++group) {
-        const Normal normal = finish(group, moments_of_run(x_ + group * elements_, elements_));
-        for (int64_t i = ceil_of(elements_, kChunk) - 1; i >= 0; --i) apply_chunk(group, i, normal);
-      }
+      for (int64_t group = begin; group < end; group += batch_) by_itself(group, least(batch_, end - group));
+      if (streams_) end_stream();
     });
     for (int64_t group = first; group < groups; ++group) together(group);
   }
@@ -83,19 +75,33 @@ class Contiguous {
     return normal;
   }
 
+  // A few small groups step by step: their chains of reductions, divisions and a root, 180 cycles each, overlap.
+  void by_itself(int64_t group, int64_t count) const {
+    Moments moments[kBatch];
+    Normal normals[kBatch];
+    const T* x = x_ + group * elements_;
+    for (int64_t i = 0; i < count; ++i) moments[i] = moments_of_run(x + i * elements_, elements_);
+    for (int64_t i = 0; i < count; ++i) normals[i] = finish(group + i, moments[i]);
+    const Writing writing{streams_, ahead_};
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t j = ceil_of(elements_, kChunk) - 1; j >= 0; --j) apply_chunk(group + i, j, normals[i], writing);
+    }
+  }
+
   // Chunks backwards: what was read last for the moments is still in the cache.
-  void apply_chunk(int64_t group, int64_t index, const Normal& n) const {
+  void apply_chunk(int64_t group, int64_t index, const Normal& n, Writing writing) const {
     const int64_t begin = index * kChunk, end = least(begin + kChunk, elements_), c = group % p_.G * D_;
     const T* x = x_ + group * elements_;
     T* y = y_ + group * elements_;
     if (spread_) {
       const int64_t at = c * P_ + begin;
-      return apply_spread<T, A>(x + begin, y + begin, end - begin, n, weight_ + at, bias_ + at);
+      return apply<T, A>(x + begin, y + begin, end - begin, Spread{n, weight_ + at, bias_ + at}, writing);
     }
     for (int64_t i = begin, d = begin / P_; i < end; ++d) {
       const int64_t stop = least((d + 1) * P_, end);
       const float weight = weight_[c + d];
-      apply_run<T, A>(x + i, y + i, stop - i, n.high, n.scale(weight), n.offset(weight, bias_[c + d]));
+      const Uniform map{splat(n.high), splat(n.scale(weight)), splat(n.offset(weight, bias_[c + d]))};
+      apply<T, A>(x + i, y + i, stop - i, map, writing);
       i = stop;
     }
   }
@@ -113,7 +119,8 @@ class Contiguous {
     for (int64_t i = 1; i < chunks; ++i) all.add(parts[i]);
     const Normal normal = finish(group, all);
     parallel(p_.pool, chunks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = end - 1; i >= begin; --i) apply_chunk(group, i, normal);
+      for (int64_t i = end - 1; i >= begin; --i) apply_chunk(group, i, normal, {streams_, 0});
+      if (streams_) end_stream();
     });
   }
 
@@ -122,7 +129,8 @@ class Contiguous {
   const int64_t D_, P_, elements_;
   const T* x_;
   T* y_;
-  const bool spread_;
+  const bool spread_, streams_;
+  const int64_t batch_, ahead_;  // groups taken at once; what is fetched while these are written is the next
   Room<float> room_;
   const float *weight_, *bias_;
 };

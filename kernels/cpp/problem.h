@@ -39,6 +39,7 @@ struct Forward {
   Parameter weight, bias;
   double eps;
   float* statistics;  // (N, G, 3): mean high, mean low, rstd; none where nobody asks
+  bool streams;       // y past the caches
 };
 
 struct Backward {

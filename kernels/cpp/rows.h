@@ -52,11 +52,6 @@ inline void spread_shift(const Rows& rows, RowSums& sums) {
   for (int64_t i = rows.lap; i < padded(rows.lap); ++i) shift[i] = 0;
 }
 
-inline void accumulate(Two centered, Two& first, Two& second) {
-  first.a += centered.a, first.b += centered.b;
-  second.a = fma(centered.a, centered.a, second.a), second.b = fma(centered.b, centered.b, second.b);
-}
-
 // Adds kLaps laps, `lap` apart, to first[] and second[]: one load and store of these for all of them.
 template <int kLaps, typename T>
 void add_laps(const T* x, int64_t lap, const float* shift, float* first, float* second) {

@@ -38,33 +38,45 @@ inline Moments moments_of(double count, float shift, Sums sums) {
 
 inline bool is_poor(const Moments& moments, Sums sums) { return sums.second > 4 * moments.m2; }
 
-template <typename T>
-Sums sums_of_tile(const T* x, int64_t count, float shift) {
-#if defined(__AVX512F__)
-  constexpr int kUnroll = 4;
-#else
-  constexpr int kUnroll = 2;  // 16 registers
-#endif
-  Two first[kUnroll] = {}, second[kUnroll] = {};
-  const auto add = [&](int u, Two centered) {
-    first[u].a += centered.a, first[u].b += centered.b;
-    second[u].a = fma(centered.a, centered.a, second[u].a), second[u].b = fma(centered.b, centered.b, second[u].b);
-  };
-  const auto center = [&](Two v) { return Two{v.a - shift, v.b - shift}; };
+inline void accumulate(Two centered, Two& first, Two& second) {
+  first.a += centered.a, first.b += centered.b;
+  second.a = fma(centered.a, centered.a, second.a), second.b = fma(centered.b, centered.b, second.b);
+}
+
+inline void add(Two& sum, const Two& other) { sum.a += other.a, sum.b += other.b; }
+
+// Several blocks at once, for an addition waits some cycles for the last; gives how far it came.
+template <int kUnroll, typename T>
+inline int64_t sum_blocks(const T* x, int64_t count, float shift, Two& first, Two& second) {
+  Two f[kUnroll] = {}, s[kUnroll] = {};
   int64_t i = 0;
   for (; i + kUnroll * kBlock <= count; i += kUnroll * kBlock) {
 #pragma GCC unroll 4
-    for (int u = 0; u < kUnroll; ++u) add(u, center(load(x + i + u * kBlock)));
-  }
-  for (; i + kBlock <= count; i += kBlock) add(0, center(load(x + i)));
-  if (i < count) add(1, keep(center(load(x + i, count - i)), count - i));
-  for (int half = kUnroll / 2; half > 0; half /= 2) {
-    for (int u = 0; u < half; ++u) {
-      first[u].a += first[u + half].a, first[u].b += first[u + half].b;
-      second[u].a += second[u + half].a, second[u].b += second[u + half].b;
+    for (int u = 0; u < kUnroll; ++u) {
+      const Two v = load(x + i + u * kBlock);
+      accumulate({v.a - shift, v.b - shift}, f[u], s[u]);
     }
   }
-  return {total(first[0].a + first[0].b), total(second[0].a + second[0].b)};
+  if constexpr (kUnroll == 4) add(f[0], f[2]), add(f[1], f[3]), add(s[0], s[2]), add(s[1], s[3]);
+  first = f[0], second = s[0];
+  add(first, f[1]), add(second, s[1]);
+  return i;
+}
+
+template <typename T>
+inline Sums sums_of_tile(const T* x, int64_t count, float shift) {
+  constexpr int kUnroll = kWidth == 16 ? 4 : 2;  // 32 registers, or 16
+  Two first{}, second{};
+  int64_t i = count < kUnroll * kBlock ? 0 : sum_blocks<kUnroll>(x, count, shift, first, second);
+  for (; i + kBlock <= count; i += kBlock) {
+    const Two v = load(x + i);
+    accumulate({v.a - shift, v.b - shift}, first, second);
+  }
+  if (i < count) {
+    const Two v = load(x + i, count - i);
+    accumulate(keep({v.a - shift, v.b - shift}, count - i), first, second);
+  }
+  return {total(first.a + first.b), total(second.a + second.b)};
 }
 
 // The mean of the first block, exact where all its values are equal.
