@@ -56,14 +56,36 @@ class Operators:
         ValueError
             ``num_groups`` does not divide C, or weight or bias has no C values, or they are of two types.
         """
-        number = _ACTIVATION[activation]
-        if torch.is_grad_enabled() and (
-            x.requires_grad
-            or (weight is not None and weight.requires_grad)
-            or (bias is not None and bias.requires_grad)
-        ):
-            return self.training(dense(x), num_groups, weight, bias, eps, number)[0]
-        return self.forward(dense(x), num_groups, weight, bias, eps, number)
+        return _normalized(self.forward, self.training, x, num_groups, weight, bias, eps, activation)
+
+
+def compiled(
+    row: str, x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str
+) -> Tensor:
+    """Do what ``Operators`` do by the operators' names alone, which is all that torch.compile can follow."""
+    forward, training = (
+        getattr(getattr(torch.ops, NAMESPACE), f"{row}_{name}").default
+        for name in ("group_norm", "group_norm_training")
+    )
+    return _normalized(forward, training, x, num_groups, weight, bias, eps, activation)
+
+
+def _normalized(
+    forward: Callable[..., Tensor],
+    training: Callable[..., tuple[Tensor, Tensor]],
+    x: Tensor,
+    num_groups: int,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    activation: str,
+) -> Tensor:
+    number = _ACTIVATION[activation]
+    if torch.is_grad_enabled() and (
+        x.requires_grad or (weight is not None and weight.requires_grad) or (bias is not None and bias.requires_grad)
+    ):
+        return training(dense(x), num_groups, weight, bias, eps, number)[0]
+    return forward(dense(x), num_groups, weight, bias, eps, number)
 
 
 def dense(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Calls of the three alternate in one process, and ratios are of medians. Memory i
     python docs/measurements/cpp_speed.py --dtype float32 --layout contiguous --activation none --rounds 15
 """
 
+# ruff: noqa: T201, PLW0108 (a script: it prints its table)
 from __future__ import annotations
 
 import argparse
@@ -17,7 +18,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_REUSED = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33), "MALLOC_TOP_PAD_": "67108864"}
+_REUSED = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+    "MALLOC_TOP_PAD_": "67108864",
+}
 
 # (shape, groups): what real models ask for, then odd sizes and every number of channels a group.
 MODELS = [
@@ -108,7 +113,9 @@ def geometric_mean(values: list[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def measure(shape: tuple[int, ...], groups: int, kind: tuple[str, str, str], options: argparse.Namespace) -> Cell | None:
+def measure(
+    shape: tuple[int, ...], groups: int, kind: tuple[str, str, str], options: argparse.Namespace
+) -> Cell | None:
     """Time one problem; None where the shape has no such layout."""
     import torch  # noqa: PLC0415 (after the environment is set)
     from torch.nn import functional  # noqa: PLC0415
@@ -122,7 +129,7 @@ def measure(shape: tuple[int, ...], groups: int, kind: tuple[str, str, str], opt
     if layout == "channels_last":
         if len(shape) not in (4, 5):
             return None
-        x = x.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.channels_last_3d)  # noqa: PLR2004
+        x = x.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.channels_last_3d)
     weight, bias = torch.randn(2, shape[1]).to(x.dtype)
     after = {"none": lambda y: y, "silu": functional.silu, "relu": functional.relu}[activation]
     row = discovery.load(["cpp"])["cpp"].call

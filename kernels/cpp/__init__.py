@@ -38,7 +38,15 @@ def _operators() -> operators.Operators:
     return operators.complete("cpp")
 
 
-@register("cpp", devices=("cpu",), differentiable=True, supports=_supports, unavailable=_unavailable)
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator] # torch leaves it so
+def _are_loaded() -> bool:
+    """Load the library while torch.compile traces a call, which cannot follow that itself."""
+    _operators()
+    return True
+
+
+# Not offered as differentiable: its backward pass is right, but plain, in double and by one thread.
+@register("cpp", devices=("cpu",), supports=_supports, unavailable=_unavailable)
 def group_norm(
     x: Tensor,
     num_groups: int,
@@ -49,4 +57,7 @@ def group_norm(
     activation: str = "none",
 ) -> Tensor:
     """Normalize x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be built."""
+    if torch.compiler.is_compiling():
+        _are_loaded()
+        return operators.compiled("cpp", x, num_groups, weight, bias, eps, activation)
     return _operators()(x, num_groups, weight, bias, eps, activation)

@@ -124,7 +124,7 @@ def test_gradients_are_right(rows, make, name, activation):
     assert torch.autograd.gradcheck(lambda x, w, b: call(x, 2, w, b, 1e-5, activation=activation), inputs)
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", ["triton"])  # cpp makes it contiguous: see test_operators
 def test_a_slice_is_refused(rows, make, name):
     x, _, _ = make((2, 6, 5, 7))
     with pytest.raises((ValueError, RuntimeError), match="contiguous or channels_last memory is wanted"):
