@@ -151,10 +151,7 @@ def answer_counts(cells: pd.DataFrame) -> pd.DataFrame:
                 "cells": int((cells["implementation"] == name).sum()),
                 "measured": int((measured["implementation"] == name).sum()),
                 "wins": int(wins.get(name, 0)),
-                "problems": len(ratios),
-                "speedup": float(np.exp(np.log(ratios).mean())) if len(ratios) else np.nan,
-                "speedup_least": ratios.min(),
-                "speedup_most": ratios.max(),
+                **_over_problems(ratios),
             }
         )
     return pd.DataFrame(rows, columns=list(_COUNTS))
@@ -162,7 +159,10 @@ def answer_counts(cells: pd.DataFrame) -> pd.DataFrame:
 
 def clone_counts(cells: pd.DataFrame) -> dict[str, Any]:
     """Give the plain copy's line beside ``answer_counts``: no cell of its own, but a speed-up on each problem."""
-    ratios = clones(cells)["speedup"]
+    return _over_problems(clones(cells)["speedup"])
+
+
+def _over_problems(ratios: pd.Series) -> dict[str, Any]:
     return {
         "problems": len(ratios),
         "speedup": float(np.exp(np.log(ratios).mean())) if len(ratios) else np.nan,

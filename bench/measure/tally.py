@@ -119,8 +119,9 @@ class Tally:
             ]
         reference_error = _worst(self._checks(conditions.reference), "error_max_abs")
         twin = paired.speedup(self._log_ratios(messages.TWIN, conditions.reference))
-        floor = paired.noise_floor(twin)
-        return [self._result(conditions, name, floor, reference_error) for name in self.block.names]
+        clone = paired.speedup(self._log_ratios(messages.CLONE, conditions.reference))
+        common = {"noise_floor": paired.noise_floor(twin)} | _interval_fields("clone_speedup", clone, "")
+        return [self._result(conditions, name, common, reference_error) for name in self.block.names]
 
     def _roofline(self, name: str) -> Interval | None:
         """Give the faster plain copy's time over this one's, paired by round as a speed-up is."""
@@ -134,7 +135,7 @@ class Tally:
         self,
         conditions: Conditions,
         name: str,
-        floor: float | None,
+        common: dict[str, float | None],
         reference_error: float | None,
     ) -> ResultRow:
         status = self._status(name)
@@ -156,9 +157,7 @@ class Tally:
                 f"{latency.centre:.3g} s a call, {roofline.centre:.3g} times as fast as a plain copy of the same bytes"
             )
             return _row(self.block, conditions, name, status=Status.IMPLAUSIBLE, **(fields | {"reason": why}))
-        clone = paired.speedup(self._log_ratios(messages.CLONE, conditions.reference))
-        fields |= self._latency_fields(name, figures, latency, roofline) | {"noise_floor": floor}
-        fields |= _interval_fields("clone_speedup", clone, "")
+        fields |= self._latency_fields(name, figures, latency, roofline) | common
         if (why_none := self._no_reference(conditions.reference)) is not None:
             fields["reason"] = fields.get("reason") or why_none
         elif name == conditions.reference:

@@ -3,7 +3,7 @@
 ``build`` makes a library at the first call. ``operators.cpp`` holds the operators; they know torch and choose the
 instruction set. ``forward.cpp`` and ``backward.cpp`` are the kernels, compiled once for each instruction set:
 ``vector.h`` loads, stores and converts; ``statistics.h`` and ``rows.h`` give the moments of a group, contiguous and
-channels_last; ``contiguous.h`` and ``channels_last.h`` normalize; ``share.h`` says who does what.
+channels_last; ``contiguous.h`` and ``channels_last.h`` normalize, by ``apply.h``; ``share.h`` says who does what.
 """
 
 from __future__ import annotations
