@@ -1,6 +1,8 @@
 """Settings of all tests."""
 
 import os
+import sys
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -10,3 +12,6 @@ settings.load_profile("untimed")
 
 # Tests of several checkouts may run at once on one machine; those of the claims unset it.
 os.environ.setdefault("GNBENCH_SHARE_DEVICE", "1")
+
+# The tests are no package (importlib mode): the machine that runs CUDA on the CPU is found by its folder.
+sys.path.append(str(Path(__file__).parent / "cuda_on_cpu"))
