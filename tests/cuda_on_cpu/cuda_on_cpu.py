@@ -39,8 +39,11 @@ _OF_RUNTIME = {"watch": ("-O2",), "address": ("-O2", "-DADDRESS")}
 _LINK = {"watch": ("-fsanitize=undefined",), "address": ("-fsanitize=address,undefined",)}
 _ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=0"}
 
-# A block's dynamic shared memory is where the machine says; the compiler's own way to say so is CUDA's alone.
-_DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w:]+(?:\s+\w+)*?)\s+(\w+)\[\];")
+# A block's dynamic shared memory is where the machine says, which C++ can declare by no name of its own.
+_DYNAMIC = re.compile(
+    r"^\s*extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w:]+(?: \w+)*?)\s+(\w+)\[\];.*$", re.MULTILINE
+)
+_DYNAMIC_HERE = r"#define \2 (static_cast<\1*>(cuda_on_cpu_dynamic_shared()))"
 
 
 class Fault(Exception):
@@ -162,7 +165,7 @@ def build(
 
     def make(folder: Path) -> None:
         for name in names:
-            code = _DYNAMIC.sub(r"\1* const \2 = static_cast<\1*>(cuda_on_cpu_dynamic_shared());", texts[name])
+            code = _DYNAMIC.sub(_DYNAMIC_HERE, texts[name])
             (folder / name).write_text(f'#line 1 "{name}"\n{code}')
         (folder / "module.cpp").write_text(_module_text(source.name, kernels))
         command = [_CXX, *_ALWAYS, *_OF_KERNELS[sanitizer], *_includes(prelude), *words]

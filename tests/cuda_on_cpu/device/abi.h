@@ -24,6 +24,7 @@ void* cuda_on_cpu_dynamic_shared();
 
 // Told before the access is made; atomic accesses never race with each other.
 void cuda_on_cpu_atomic(const void* address, std::size_t bytes, int reads, int writes, int order);
+void cuda_on_cpu_aligned(const void* address, std::size_t bytes);
 void cuda_on_cpu_read_only(const void* address, std::size_t bytes);
 void cuda_on_cpu_fence();
 void cuda_on_cpu_yield();

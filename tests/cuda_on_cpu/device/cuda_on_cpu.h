@@ -118,22 +118,26 @@ CUDA_ON_CPU_UNWATCHED T __ldg(const T* address) {
   cuda_on_cpu_read_only(address, sizeof(T));
   return *address;
 }
-template <typename T>
-T __ldcs(const T* address) { return *address; }
-template <typename T>
-T __ldcg(const T* address) { return *address; }
-template <typename T>
-T __ldca(const T* address) { return *address; }
-template <typename T>
-T __ldlu(const T* address) { return *address; }
-template <typename T>
-void __stcs(T* address, T value) { *address = value; }
-template <typename T>
-void __stcg(T* address, T value) { *address = value; }
-template <typename T>
-void __stwb(T* address, T value) { *address = value; }
-template <typename T>
-void __stwt(T* address, T value) { *address = value; }
+#define CUDA_ON_CPU_LOAD(name)                    \
+  template <typename T>                           \
+  T name(const T* address) {                      \
+    cuda_on_cpu_aligned(address, alignof(T));     \
+    return *address;                              \
+  }
+CUDA_ON_CPU_LOAD(__ldcs)
+CUDA_ON_CPU_LOAD(__ldcg)
+CUDA_ON_CPU_LOAD(__ldca)
+CUDA_ON_CPU_LOAD(__ldlu)
+#define CUDA_ON_CPU_STORE(name)                   \
+  template <typename T>                           \
+  void name(T* address, T value) {                \
+    cuda_on_cpu_aligned(address, alignof(T));     \
+    *address = value;                             \
+  }
+CUDA_ON_CPU_STORE(__stcs)
+CUDA_ON_CPU_STORE(__stcg)
+CUDA_ON_CPU_STORE(__stwb)
+CUDA_ON_CPU_STORE(__stwt)
 
 namespace cuda_on_cpu {
 
@@ -289,10 +293,10 @@ inline unsigned load_acquire(const unsigned* g) { return cuda_on_cpu::load(g, AC
 inline void store_release(unsigned* g, unsigned v) { cuda_on_cpu::store(g, v, RELEASE); }
 inline void pause() { cuda_on_cpu_yield(); }
 
-inline float4 load_uncached16(const float4* g) { return *g; }
-inline uint4 load16(const void* g) { return *static_cast<const uint4*>(g); }
-inline uint4 load_again16(const void* g) { return *static_cast<const uint4*>(g); }
-inline void store16(void* g, uint4 v) { *static_cast<uint4*>(g) = v; }
+inline float4 load_uncached16(const float4* g) { return __ldcg(g); }
+inline uint4 load16(const void* g) { return __ldcs(static_cast<const uint4*>(g)); }
+inline uint4 load_again16(const void* g) { return __ldca(static_cast<const uint4*>(g)); }
+inline void store16(void* g, uint4 v) { __stwb(static_cast<uint4*>(g), v); }
 
 inline void copy_async16(void* s, const void* g) { cuda_on_cpu_copy(s, g); }
 inline void copy_commit() { cuda_on_cpu_copy_commit(); }

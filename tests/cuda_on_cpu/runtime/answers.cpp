@@ -23,6 +23,7 @@ void cuda_on_cpu_atomic(const void* address, std::size_t bytes, int reads, int w
   watch_atomic(address, bytes, reads != 0, writes != 0, order, SITE);
 }
 void cuda_on_cpu_read_only(const void* address, std::size_t bytes) { watch_read_only(address, bytes, SITE); }
+void cuda_on_cpu_aligned(const void* address, std::size_t bytes) { watch_aligned(address, bytes, SITE); }
 void cuda_on_cpu_fence() { watch_fence(); }
 void cuda_on_cpu_yield() { g_machine->yield(); }
 void cuda_on_cpu_trap() { fail("trap: " + name_of(g_machine->current())); }

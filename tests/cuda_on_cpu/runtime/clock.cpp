@@ -65,11 +65,13 @@ bool Clocks::knows(const Knowledge& thread, std::uint64_t block, std::uint32_t o
 }
 
 void Meeting::arrive(Knowledge& thread) {
+  met_.fenced = g_clocks.join(met_.fenced, thread.fenced);
+  met_.seen = g_clocks.join(met_.seen, thread.seen);
   came_.push_back({thread.block, thread.thread, thread.time++});
   if (std::find(bases_.begin(), bases_.end(), thread.base) == bases_.end()) bases_.push_back(thread.base);
 }
 
-const Clock* Meeting::finish() {
+Met Meeting::finish() {
   const Clock* joined = nullptr;
   for (const Clock* base : bases_) joined = g_clocks.join(joined, base);
   Clock* clock = g_clocks.make(*joined);
@@ -86,5 +88,12 @@ const Clock* Meeting::finish() {
   }
   came_.clear();
   bases_.clear();
-  return clock;
+  met_.base = clock;
+  return std::exchange(met_, Met{});
+}
+
+void Met::tell(Knowledge& thread, bool only_waited) const {
+  thread.base = only_waited ? base : g_clocks.join(base, thread.base);
+  thread.fenced = g_clocks.join(fenced, thread.fenced);
+  thread.seen = g_clocks.join(seen, thread.seen);
 }

@@ -49,11 +49,19 @@ class Clocks {
 
 extern Clocks g_clocks;
 
+// What a barrier gives to all who came to it. Fences pass through it: __threadfence is sequentially consistent, so a
+// writer's fence before the barrier and a relaxed atomic by another thread behind it order the write (PTX ISA, memory consistency model).
+struct Met {
+  const Clock *base = nullptr, *fenced = nullptr, *seen = nullptr;
+  // To one who may have learned more since it came, or did nothing but wait.
+  void tell(Knowledge& thread, bool only_waited) const;
+};
+
 // A barrier's: what all who came knew when they came.
 class Meeting {
  public:
   void arrive(Knowledge& thread);
-  const Clock* finish();
+  Met finish();
 
  private:
   struct Came {
@@ -62,4 +70,5 @@ class Meeting {
   };
   std::vector<Came> came_;
   std::vector<const Clock*> bases_;
+  Met met_;
 };

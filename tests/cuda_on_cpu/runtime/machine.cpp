@@ -246,12 +246,12 @@ int Machine::block_barrier(int vote, int predicate) {
 }
 
 void Machine::release_block(Block& block) {
-  const Clock* met = WATCHED ? block.meeting.finish() : nullptr;
+  const Met met = WATCHED ? block.meeting.finish() : Met{};
   block.arrived = 0;
   block.vote_result = block.votes;
   for (Fibre& fibre : block.threads) {
     if (fibre.done) continue;
-    if (WATCHED) fibre.knows.base = met;
+    if (WATCHED) met.tell(fibre.knows, true);
     if (&fibre != current_) wake(fibre);
   }
 }
@@ -272,7 +272,7 @@ void Machine::cluster_wait() {
   if (!fibre.arrived_at_cluster) fail("cluster barrier: " + name_of(fibre) + " waits without having arrived");
   if (fibre.cluster_phase == cluster.phase) wait("the cluster's barrier");
   fibre.arrived_at_cluster = false;
-  if (WATCHED) fibre.knows.base = g_clocks.join(fibre.knows.base, cluster.met);
+  if (WATCHED) cluster.met.tell(fibre.knows, false);
 }
 
 void Machine::release_cluster(Cluster& cluster) {
@@ -337,11 +337,12 @@ bool Machine::try_meet(Fibre& first) {
     // A shuffle hands over a value and orders nothing in memory; __syncwarp does.
     if (WATCHED && asked.what == WARP_SYNC) meeting.arrive(warp[lane].knows);
   }
-  const Clock* met = WATCHED && asked.what == WARP_SYNC ? meeting.finish() : nullptr;
+  const bool orders = WATCHED && asked.what == WARP_SYNC;
+  const Met met = orders ? meeting.finish() : Met{};
   for (unsigned lane = 0; lane < lanes; ++lane) {
     if (!(here >> lane & 1)) continue;
     warp[lane].ticket.waits = false;
-    if (met != nullptr) warp[lane].knows.base = met;
+    if (orders) met.tell(warp[lane].knows, true);
     if (&warp[lane] != current_) wake(warp[lane]);
   }
   return true;

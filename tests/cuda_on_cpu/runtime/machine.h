@@ -62,7 +62,7 @@ struct Cluster {
   std::vector<Block*> blocks;
   std::uint64_t alive = 0, arrived = 0, phase = 0;
   Meeting meeting;
-  const Clock* met = nullptr;
+  Met met;
 };
 
 struct Block {

@@ -162,9 +162,7 @@ Span span(const void* address, std::size_t bytes, const char* verb, const void* 
   const char* home = home_of(static_cast<const char*>(address));
   Region& region = find(home, bytes, verb, site);
   if (region.ended) fail("ended: " + what(verb, bytes) + " of " + region.name + ", whose block has ended " + at(offset_of(site)));
-  if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0 && bytes <= 16) {
-    fail("misaligned: " + what(verb, bytes) + " of " + region.name + " at byte " + std::to_string(home - region.begin) + " " + at(offset_of(site)));
-  }
+  if (bytes <= 16) watch_aligned(address, bytes, site);
   if (region.read_only) return {&region, nullptr, nullptr};
   const std::size_t offset = home - region.begin;
   return {&region, &region.cells[offset / region.unit], &region.cells[(offset + bytes - 1) / region.unit] + 1};
@@ -277,6 +275,12 @@ void watch_read_only(const void* address, std::size_t bytes, const void* site) {
     }
   }
   access(address, bytes, true, false, false, site);
+}
+
+void watch_aligned(const void* address, std::size_t bytes, const void* site) {
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(address) % bytes;
+  if (past == 0) return;
+  fail("misaligned: " + what("accesses", bytes) + " at an address " + std::to_string(past) + " past a multiple " + at(offset_of(site)));
 }
 
 void watch_fence() {

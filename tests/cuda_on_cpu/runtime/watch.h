@@ -37,6 +37,8 @@ void watch_plain(const void* address, std::size_t bytes, bool writes, const void
 void watch_range(const void* address, std::size_t bytes, bool writes, const void* site);
 void watch_atomic(const void* address, std::size_t bytes, bool reads, bool writes, int order, const void* site);
 void watch_read_only(const void* address, std::size_t bytes, const void* site);
+// The compiler may make four accesses of one; so who knows it to be one says so.
+void watch_aligned(const void* address, std::size_t bytes, const void* site);
 void watch_fence();
 void watch_copy_begins(void* shared, const void* global, const void* site);
 void watch_copy_ends(void* shared);
