@@ -1,4 +1,4 @@
-// One small kernel for each thing that the machine gives, and for each a way to do it wrong (the tests plant it).
+// One small kernel for each thing that the machine gives; the tests plant a fault in each.
 
 // Dynamic shared memory and 16-byte accesses: a block's 16-byte pieces in reverse.
 extern __shared__ uint4 s_pieces[];
