@@ -29,11 +29,8 @@ _CXX = "g++"
 _ALWAYS = ("-std=c++17", "-fPIC", "-ffp-contract=fast", "-march=native", "-g1", "-Wall", "-Wextra", "-Wno-unused")
 _OF_KERNELS = {
     # Volatile accesses get calls of their own; the others come from the code as it is written, not from wider ones.
-    "watch": (
-        "-O1 -fno-tree-loop-distribute-patterns -fsanitize=thread,undefined -fno-sanitize-recover=all "
-        "--param=tsan-distinguish-volatile=1 --param=tsan-instrument-func-entry-exit=0"
-    ).split(),
-    "address": "-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all".split(),
+    "watch": ["-O1", "-fno-tree-loop-distribute-patterns", "-fsanitize=thread,undefined", "-fno-sanitize-recover=all", "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0"],
+    "address": ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
 }
 _OF_RUNTIME = {"watch": ("-O2",), "address": ("-O2", "-DADDRESS")}
 _LINK = {"watch": ("-fsanitize=undefined",), "address": ("-fsanitize=address,undefined",)}
@@ -173,7 +170,14 @@ def build(
         # Without the sanitizers' libraries: what the module asks for, the machine has.
         _compile([_CXX, "-shared", str(folder / "module.o"), "-o", str(folder / "module.so")])
 
-    ingredients = (*(name + texts[name] for name in sorted(names)), source.name, *kernels, *words, str(prelude), Path(__file__).read_text())
+    ingredients = (
+        *(name + texts[name] for name in sorted(names)),
+        source.name,
+        *kernels,
+        *words,
+        str(prelude),
+        Path(__file__).read_text(),
+    )
     folder = cache.built("cuda_on_cpu", ingredients, make)
     return Module(library=folder / "module.so", machine=_machine(sanitizer), sanitizer=sanitizer)
 

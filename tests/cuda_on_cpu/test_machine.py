@@ -28,7 +28,9 @@ def test_the_other_build_gives_the_same(sanitizer, kernel):
 
 
 def test_blocks_that_wait_for_each_other_must_be_launched_together(module):
-    with pytest.raises(cpu.Fault, match=r"^livelock: nobody can go on; thread .* looks again and again, thread .* waits"):
+    with pytest.raises(
+        cpu.Fault, match=r"^livelock: nobody can go on; thread .* looks again and again, thread .* waits"
+    ):
         features.result_and_truth(module, "everybody", cooperative=False)
 
 
@@ -62,7 +64,11 @@ def test_an_atomic_whose_order_would_show_does_not_compile(plant):
 
 
 def test_two_launches_of_one_run_follow_each_other(module):
-    x, y, z = torch.arange(160, dtype=torch.int32), torch.empty(160, dtype=torch.int32), torch.empty(160, dtype=torch.int32)
+    x, y, z = (
+        torch.arange(160, dtype=torch.int32),
+        torch.empty(160, dtype=torch.int32),
+        torch.empty(160, dtype=torch.int32),
+    )
     middle = cpu.writes(y, "y")
     module.run(
         [

@@ -5,6 +5,10 @@
 
 #include "watch.h"
 
+#ifdef ADDRESS
+#include <sanitizer/asan_interface.h>
+#endif
+
 Machine* g_machine = nullptr;
 
 // What the kernel's module sees as threadIdx and so on, constant to the thread that runs.
@@ -119,6 +123,9 @@ void Machine::open(Block& block) {
   block.static_shared.assign(static_bytes(), static_cast<char>(POISON));
   block.dynamic_shared = static_cast<char*>(std::aligned_alloc(1024, (launch_->shared_bytes / 1024 + 1) * 1024));
   std::memset(block.dynamic_shared, POISON, launch_->shared_bytes);
+#ifdef ADDRESS
+  __asan_poison_memory_region(block.dynamic_shared + launch_->shared_bytes, 1024 - launch_->shared_bytes % 1024);
+#endif
   watch_block_opens(block);
   block.alive = static_cast<unsigned>(threads);
   block.cluster->alive += threads;

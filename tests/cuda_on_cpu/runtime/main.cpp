@@ -58,15 +58,16 @@ Buffer read_buffer() {
   const std::string name = text();
   const std::size_t bytes = number(), modulo = number(), unit = number();
   const Access access = static_cast<Access>(number());
-  // Room on both sides: what lies near a buffer's ends is nobody's. The sanitizer's own begins at the last byte.
+  // Room on both sides: what lies near a buffer's ends is nobody's.
   constexpr std::size_t room = WATCHED ? 65536 : 256;
   const std::size_t all = room + modulo + bytes + (WATCHED ? room : 0);
   char* block = static_cast<char*>(std::aligned_alloc(256, (all + 255) / 256 * 256));
   if (block == nullptr) fail("description: no memory for " + name);
   char* begin = block + room + modulo;
 #ifdef ADDRESS
-  ASAN_POISON_MEMORY_REGION(block, room + modulo);
-  ASAN_POISON_MEMORY_REGION(begin + bytes, (256 - (modulo + bytes) % 256) % 256);
+  // The function: its macro does nothing in code that is not itself compiled for the sanitizer.
+  __asan_poison_memory_region(block, room + modulo);
+  __asan_poison_memory_region(begin + bytes, (256 - (modulo + bytes) % 256) % 256);
 #endif
   if (access == Access::WRITE) {
     std::memset(begin, 0xFF, bytes);  // a NaN
