@@ -10,45 +10,23 @@ import re
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from compiling import BuildError, Sanitizer, library, machine
 from torch import Tensor
 
-from kernels import cache
-from kernels.cuda.build import include_folders
+__all__ = ["At", "Buffer", "BuildError", "FaultError", "Launch", "Module", "build", "reads", "updates", "writes"]
 
-HERE = Path(__file__).parent
-Sanitizer = Literal["watch", "address"]
 Extent = tuple[int, int, int]
 
 _TIMEOUT_S = 100
-_CXX = "g++"
-# As nvcc: products and sums are joined where the processor can.
-_ALWAYS = ("-std=c++17", "-fPIC", "-ffp-contract=fast", "-march=native", "-g1", "-Wall", "-Wextra", "-Wno-unused")
-_OF_KERNELS = {
-    # Volatile accesses get calls of their own; the others come from the code as it is written, not from wider ones.
-    "watch": ["-O1", "-fno-tree-loop-distribute-patterns", "-fsanitize=thread,undefined", "-fno-sanitize-recover=all", "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0"],
-    "address": ["-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
-}
-_OF_RUNTIME = {"watch": ("-O2",), "address": ("-O2", "-DADDRESS")}
-_LINK = {"watch": ("-fsanitize=undefined",), "address": ("-fsanitize=address,undefined",)}
 _ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=0"}
 
-# A block's dynamic shared memory is where the machine says, which C++ can declare by no name of its own.
-_DYNAMIC = re.compile(
-    r"^\s*extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w:]+(?: \w+)*?)\s+(\w+)\[\];.*$", re.MULTILINE
-)
-_DYNAMIC_HERE = r"#define \2 (static_cast<\1*>(cuda_on_cpu_dynamic_shared()))"
 
-
-class Fault(Exception):
+class FaultError(Exception):
     """What the machine found, in one line with its places in the source."""
-
-
-class BuildFault(Exception):
-    """The compiler refused; its first error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -109,7 +87,6 @@ class Module:
 
     library: Path
     machine: Path
-    sanitizer: Sanitizer = field(default="watch")
 
     def run(self, launches: Sequence[Launch], *, seed: int = 0) -> None:
         """Run launches one after the other; what they write is in the buffers' tensors afterwards.
@@ -118,7 +95,7 @@ class Module:
 
         Raises
         ------
-        Fault
+        FaultError
             A race, an access outside a buffer, a deadlock, a crash: the first that was found.
         """
         buffers = list(dict.fromkeys(_buffers(launches)))
@@ -130,7 +107,7 @@ class Module:
             env=_ENVIRONMENT,
         )
         if done.returncode != 0:
-            raise Fault(_reason(done.stderr.decode(errors="replace"), done.returncode, self.library))
+            raise FaultError(_reason(done.stderr.decode(errors="replace"), done.returncode, self.library))
         contents = memoryview(done.stdout)
         for buffer in buffers:
             size = buffer.tensor.numel() * buffer.tensor.itemsize
@@ -152,104 +129,10 @@ def build(
 
     Raises
     ------
-    BuildFault
+    BuildError
         The compiler refuses.
     """
-    texts = {path.name: path.read_text() for path in sorted(source.parent.iterdir()) if path.suffix in (".cu", ".cuh")}
-    words = [f"-D{name}={value}" for name, value in (macros or {}).items()]
-    names = {source.name, *(name for name in texts if name.endswith(".cuh"))}
-    prelude = _prelude(sanitizer)
-
-    def make(folder: Path) -> None:
-        for name in names:
-            code = _DYNAMIC.sub(_DYNAMIC_HERE, texts[name])
-            (folder / name).write_text(f'#line 1 "{name}"\n{code}')
-        (folder / "module.cpp").write_text(_module_text(source.name, kernels))
-        command = [_CXX, *_ALWAYS, *_OF_KERNELS[sanitizer], *_includes(prelude), *words]
-        _compile([*command, "-c", str(folder / "module.cpp"), "-o", str(folder / "module.o")])
-        # Without the sanitizers' libraries: what the module asks for, the machine has.
-        _compile([_CXX, "-shared", str(folder / "module.o"), "-o", str(folder / "module.so")])
-
-    ingredients = (
-        *(name + texts[name] for name in sorted(names)),
-        source.name,
-        *kernels,
-        *words,
-        str(prelude),
-        Path(__file__).read_text(),
-    )
-    folder = cache.built("cuda_on_cpu", ingredients, make)
-    return Module(library=folder / "module.so", machine=_machine(sanitizer), sanitizer=sanitizer)
-
-
-def _includes(prelude: Path) -> list[str]:
-    return [
-        "-DCUDA_ON_CPU",
-        f"-I{prelude}",
-        *(f"-isystem{folder}" for folder in include_folders()),
-        "-include",
-        "cuda_on_cpu.h",
-    ]
-
-
-def _module_text(source: str, kernels: Sequence[str]) -> str:
-    entries = ",\n".join(f'  cuda_on_cpu::entry<&{name}>("{name}")' for name in kernels)
-    return f"""#include "{source}"
-extern "C" __attribute__((visibility("hidden"))) char __bss_start[], _end[];
-static constexpr CudaOnCpuKernel table[] = {{
-{entries}}};
-// What is not initialized in this module is its kernels' static shared memory, and nothing else.
-extern "C" CudaOnCpuModule cuda_on_cpu_module() {{ return {{table, {len(kernels)}, __bss_start, _end}}; }}
-"""
-
-
-def _texts(folder: Path) -> tuple[str, ...]:
-    return tuple(path.read_text() for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _prelude(sanitizer: Sanitizer) -> Path:
-    """Give a folder with the header and, precompiled beside it, what it includes: 0.05 s a module and not 0.3."""
-    flags = (*_ALWAYS, *_OF_KERNELS[sanitizer])
-
-    def make(folder: Path) -> None:
-        for path in (HERE / "device").rglob("*"):
-            if path.is_file():
-                to = folder / path.relative_to(HERE / "device")
-                to.parent.mkdir(exist_ok=True)
-                to.write_text(path.read_text())
-        header = str(folder / "cuda_on_cpu.h")
-        includes = [f"-I{folder}", *(f"-isystem{path}" for path in include_folders())]
-        _compile([_CXX, *flags, "-DCUDA_ON_CPU", *includes, "-x", "c++-header", header, "-o", header + ".gch"])
-
-    ingredients = (*_texts(HERE / "device"), *flags, *map(str, include_folders()), _compiler())
-    return cache.built("cuda_on_cpu", ingredients, make)
-
-
-def _machine(sanitizer: Sanitizer) -> Path:
-    flags = (*_ALWAYS, *_OF_RUNTIME[sanitizer], *_LINK[sanitizer])
-
-    def make(folder: Path) -> None:
-        sources = sorted(map(str, (HERE / "runtime").glob("*.cpp")))
-        link = ["-rdynamic", "-ldl", "-o", str(folder / "machine")]
-        # The runtime itself is watched by nobody: the sanitizer's flags are for its libraries.
-        compiled = [str(folder / (Path(source).stem + ".o")) for source in sources]
-        for source, to in zip(sources, compiled, strict=True):
-            _compile([_CXX, *_ALWAYS, *_OF_RUNTIME[sanitizer], "-c", source, "-o", to])
-        _compile([_CXX, *_LINK[sanitizer], *compiled, *link])
-
-    ingredients = (*_texts(HERE / "runtime"), *_texts(HERE / "device"), *flags, _compiler())
-    return cache.built("cuda_on_cpu", ingredients, make) / "machine"
-
-
-def _compiler() -> str:
-    return subprocess.run([_CXX, "--version"], capture_output=True, text=True, check=True).stdout
-
-
-def _compile(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = done.stderr.splitlines()
-        raise BuildFault(next((line for line in lines if "error" in line), "the compiler died without a word"))
+    return Module(library=library(source, kernels, macros or {}, sanitizer), machine=machine(sanitizer))
 
 
 def _buffers(launches: Sequence[Launch]) -> Iterator[Buffer]:

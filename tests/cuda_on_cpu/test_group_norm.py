@@ -114,7 +114,7 @@ def test_a_fault_planted_in_the_source_is_found(plant, right, wrong, told):
     source = plant(forward.SOURCE, forward.SOURCE.name, right, wrong)
     built = forward.module(torch.float32, torch.float32, "silu", "watch", source)
     x, weight, bias = forward.inputs((2, 12, 7, 5))
-    with pytest.raises(cpu.Fault, match=told):
+    with pytest.raises(cpu.FaultError, match=told):
         forward.forward(built, x, 3, weight, bias)
 
 
@@ -133,5 +133,5 @@ def test_the_address_sanitizer_finds_an_index_too(plant, right, wrong, told):
     source = plant(forward.SOURCE, forward.SOURCE.name, right, wrong)
     built = forward.module(torch.float32, torch.float32, "silu", "address", source)
     x, weight, bias = forward.inputs((2, 12, 7, 5))
-    with pytest.raises(cpu.Fault, match=told):
+    with pytest.raises(cpu.FaultError, match=told):
         forward.forward(built, x, 3, weight, bias)

@@ -29,7 +29,7 @@ def test_the_other_build_gives_the_same(sanitizer, kernel):
 
 def test_blocks_that_wait_for_each_other_must_be_launched_together(module):
     with pytest.raises(
-        cpu.Fault, match=r"^livelock: nobody can go on; thread .* looks again and again, thread .* waits"
+        cpu.FaultError, match=r"^livelock: nobody can go on; thread .* looks again and again, thread .* waits"
     ):
         features.result_and_truth(module, "everybody", cooperative=False)
 
@@ -42,24 +42,24 @@ def test_blocks_that_wait_for_each_other_must_be_launched_together(module):
     ],
 )
 def test_arguments_that_do_not_fit_are_told(module, arguments, told):
-    with pytest.raises(cpu.Fault, match=told):
+    with pytest.raises(cpu.FaultError, match=told):
         module.run([cpu.Launch(kernel="reverse", arguments=arguments)])
 
 
 def test_an_unknown_kernel_is_told(module):
-    with pytest.raises(cpu.Fault, match=r"^description: no kernel forward$"):
+    with pytest.raises(cpu.FaultError, match=r"^description: no kernel forward$"):
         module.run([cpu.Launch(kernel="forward", arguments=())])
 
 
 def test_what_does_not_compile_is_told(plant):
     source = plant(features.SOURCE, "features.cu", "float sum = 0.0f;\n  for (unsigned i = 0; i < gridDim.x; ++i)", "")
-    with pytest.raises(cpu.BuildFault, match=r"features\.cu:\d+.* error: "):
+    with pytest.raises(cpu.BuildError, match=r"features\.cu:\d+.* error: "):
         cpu.build(source, features.KERNELS)
 
 
 def test_an_atomic_whose_order_would_show_does_not_compile(plant):
     source = plant(features.SOURCE, "features.cu", "g_slots[blockIdx.x] = s_mine[0]", "atomicAdd(g_slots, s_mine[0])")
-    with pytest.raises(cpu.BuildFault, match="an atomic's order would decide a floating-point result"):
+    with pytest.raises(cpu.BuildError, match="an atomic's order would decide a floating-point result"):
         cpu.build(source, features.KERNELS)
 
 

@@ -143,7 +143,7 @@ def faults(module, kernel):
     for seed in range(5):
         try:
             features.result_and_truth(module, kernel, seed=seed)
-        except cpu.Fault as fault:
+        except cpu.FaultError as fault:
             told.append(str(fault))
     return told
 

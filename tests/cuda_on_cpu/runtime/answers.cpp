@@ -35,25 +35,28 @@ void cuda_on_cpu_copy_wait(int pending) { g_machine->copy_wait(pending); }
 
 void __tsan_init() {}
 
-#define WATCH(bytes)                                                                               \
-  void __tsan_read##bytes(void* at) { watch_plain(at, bytes, false, SITE); }                       \
-  void __tsan_write##bytes(void* at) { watch_plain(at, bytes, true, SITE); }                       \
-  void __tsan_volatile_read##bytes(void* at) {                                                     \
-    g_machine->yield();                                                                            \
-    watch_atomic(at, bytes, true, false, RELAXED, SITE);                                           \
-  }                                                                                                \
+#define WATCH(bytes)                                                         \
+  void __tsan_read##bytes(void* at) { watch_plain(at, bytes, false, SITE); } \
+  void __tsan_write##bytes(void* at) { watch_plain(at, bytes, true, SITE); } \
+  void __tsan_volatile_read##bytes(void* at) {                               \
+    g_machine->yield();                                                      \
+    watch_atomic(at, bytes, true, false, RELAXED, SITE);                     \
+  }                                                                          \
   void __tsan_volatile_write##bytes(void* at) { watch_atomic(at, bytes, false, true, RELAXED, SITE); }
-WATCH(1) WATCH(2) WATCH(4) WATCH(8) WATCH(16)
-#undef WATCH
-
-// The compiler does not know these to be aligned; a GPU wants them so nevertheless.
-#define WATCH(bytes)                                                                               \
-  void __tsan_unaligned_read##bytes(void* at) { watch_plain(at, bytes, false, SITE); }             \
-  void __tsan_unaligned_write##bytes(void* at) { watch_plain(at, bytes, true, SITE); }
+WATCH(1)
 WATCH(2) WATCH(4) WATCH(8) WATCH(16)
 #undef WATCH
 
-void __tsan_read_range(void* at, std::size_t bytes) { watch_range(at, bytes, false, SITE); }
+// The compiler does not know these to be aligned; a GPU wants them so nevertheless.
+#define WATCH(bytes)                                                                   \
+  void __tsan_unaligned_read##bytes(void* at) { watch_plain(at, bytes, false, SITE); } \
+  void __tsan_unaligned_write##bytes(void* at) { watch_plain(at, bytes, true, SITE); }
+    WATCH(2) WATCH(4) WATCH(8) WATCH(16)
+#undef WATCH
+
+        void __tsan_read_range(void* at, std::size_t bytes) {
+  watch_range(at, bytes, false, SITE);
+}
 void __tsan_write_range(void* at, std::size_t bytes) { watch_range(at, bytes, true, SITE); }
 
 #endif

@@ -50,7 +50,8 @@ class Clocks {
 extern Clocks g_clocks;
 
 // What a barrier gives to all who came to it. Fences pass through it: __threadfence is sequentially consistent, so a
-// writer's fence before the barrier and a relaxed atomic by another thread behind it order the write (PTX ISA, memory consistency model).
+// writer's fence before the barrier and a relaxed atomic by another thread behind it order the write (PTX ISA, memory
+// consistency model).
 struct Met {
   const Clock *base = nullptr, *fenced = nullptr, *seen = nullptr;
   // To one who may have learned more since it came, or did nothing but wait.

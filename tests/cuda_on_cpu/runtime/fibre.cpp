@@ -77,7 +77,8 @@ void Context::change(Context& from, Context& to, bool ended) {
 char* Stacks::take() {
   if (free_.empty()) {
     constexpr std::size_t guard = 4096;
-    void* mapped = mmap(nullptr, guard + BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* mapped =
+        mmap(nullptr, guard + BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED || mprotect(mapped, guard, PROT_NONE) != 0) {
       std::fprintf(stderr, "cuda_on_cpu: no memory for another thread's stack\n");
       std::_Exit(4);

@@ -16,7 +16,8 @@ struct Dim {
   unsigned x = 1, y = 1, z = 1;
   std::uint64_t count() const { return 1ULL * x * y * z; }
   Dim at(std::uint64_t linear) const {
-    return {static_cast<unsigned>(linear % x), static_cast<unsigned>(linear / x % y), static_cast<unsigned>(linear / x / y)};
+    return {static_cast<unsigned>(linear % x), static_cast<unsigned>(linear / x % y),
+            static_cast<unsigned>(linear / x / y)};
   }
 };
 
@@ -103,7 +104,9 @@ class Machine {
   const CudaOnCpuModule& module() const { return module_; }
   std::size_t static_bytes() const { return module_.static_shared_end - module_.static_shared; }
   // Where a block keeps what the module's own place holds while it runs.
-  char* static_shared_of(Block& block) { return &block == resident_ ? module_.static_shared : block.static_shared.data(); }
+  char* static_shared_of(Block& block) {
+    return &block == resident_ ? module_.static_shared : block.static_shared.data();
+  }
   const std::vector<std::unique_ptr<Block>>& blocks() const { return blocks_; }
 
  private:

@@ -98,7 +98,9 @@ Launch read_launch(const CudaOnCpuModule& module, const std::vector<Buffer>& buf
   launch.cooperative = number() != 0;
   launch.shared_bytes = number();
   const std::uint64_t count = number();
-  if (count != launch.kernel->arguments) fail("description: " + name + " takes " + std::to_string(launch.kernel->arguments) + " arguments, not " + std::to_string(count));
+  if (count != launch.kernel->arguments)
+    fail("description: " + name + " takes " + std::to_string(launch.kernel->arguments) + " arguments, not " +
+         std::to_string(count));
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string bytes;
     if (number() == 0) {
@@ -109,7 +111,8 @@ Launch read_launch(const CudaOnCpuModule& module, const std::vector<Buffer>& buf
       bytes.assign(reinterpret_cast<const char*>(&address), sizeof(address));
     }
     if (bytes.size() != launch.kernel->sizes[i]) {
-      fail("description: argument " + std::to_string(i) + " of " + name + " has " + std::to_string(launch.kernel->sizes[i]) + " bytes, not " + std::to_string(bytes.size()));
+      fail("description: argument " + std::to_string(i) + " of " + name + " has " +
+           std::to_string(launch.kernel->sizes[i]) + " bytes, not " + std::to_string(bytes.size()));
     }
     arguments.emplace_back(bytes.begin(), bytes.end());
   }
@@ -124,8 +127,9 @@ Launch read_launch(const CudaOnCpuModule& module, const std::vector<Buffer>& buf
 int watch_segments(dl_phdr_info* info, std::size_t, void* base) {
   if (reinterpret_cast<void*>(info->dlpi_addr) != base) return 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-    if (segment.p_type == PT_LOAD) watch_module(reinterpret_cast<char*>(info->dlpi_addr) + segment.p_vaddr, segment.p_memsz, base);
+    const ElfW(Phdr) & segment = info->dlpi_phdr[i];
+    if (segment.p_type == PT_LOAD)
+      watch_module(reinterpret_cast<char*>(info->dlpi_addr) + segment.p_vaddr, segment.p_memsz, base);
   }
   return 1;
 }

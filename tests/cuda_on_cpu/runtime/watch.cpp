@@ -95,11 +95,12 @@ Region& find(const char* address, std::size_t bytes, const char* verb, const voi
   return *last;
 }
 
-[[noreturn]] void fail_race(const Region& region, const Cell& cell, const char* verb, const char* did, const Event& other, const void* site) {
+[[noreturn]] void fail_race(const Region& region, const Cell& cell, const char* verb, const char* did,
+                            const Event& other, const void* site) {
   const std::size_t byte = static_cast<std::size_t>(&cell - region.cells.data()) * region.unit;
-  fail("race: " + name_of(g_machine->current()) + " " + verb + " " + region.name + " at byte " + std::to_string(byte) + " " +
-       at(offset_of(site)) + ", which " + name_of_thread(other.block, other.thread) + " " + did + " " + at(other.site) +
-       ", and nothing orders the two");
+  fail("race: " + name_of(g_machine->current()) + " " + verb + " " + region.name + " at byte " + std::to_string(byte) +
+       " " + at(offset_of(site)) + ", which " + name_of_thread(other.block, other.thread) + " " + did + " " +
+       at(other.site) + ", and nothing orders the two");
 }
 
 bool known(const Event& event) {
@@ -114,8 +115,8 @@ Event now(const void* site, bool atomic) {
 void check_against_write(const Region& region, const Cell& cell, bool atomic, const char* verb, const void* site) {
   if (cell.pending) {
     fail("copy: " + name_of(g_machine->current()) + " " + verb + " " + region.name + " at byte " +
-         std::to_string((&cell - region.cells.data()) * region.unit) + " " + at(offset_of(site)) +
-         " where a copy of " + name_of_thread(cell.write.block, cell.write.thread) + " may still arrive");
+         std::to_string((&cell - region.cells.data()) * region.unit) + " " + at(offset_of(site)) + " where a copy of " +
+         name_of_thread(cell.write.block, cell.write.thread) + " may still arrive");
   }
   if (!(atomic && cell.write.atomic) && !known(cell.write)) fail_race(region, cell, verb, "wrote", cell.write, site);
 }
@@ -161,7 +162,8 @@ struct Span {
 Span span(const void* address, std::size_t bytes, const char* verb, const void* site) {
   const char* home = home_of(static_cast<const char*>(address));
   Region& region = find(home, bytes, verb, site);
-  if (region.ended) fail("ended: " + what(verb, bytes) + " of " + region.name + ", whose block has ended " + at(offset_of(site)));
+  if (region.ended)
+    fail("ended: " + what(verb, bytes) + " of " + region.name + ", whose block has ended " + at(offset_of(site)));
   if (bytes <= 16) watch_aligned(address, bytes, site);
   if (region.read_only) return {&region, nullptr, nullptr};
   const std::size_t offset = home - region.begin;
@@ -172,11 +174,14 @@ void access(const void* address, std::size_t bytes, bool reads, bool writes, boo
   const char* verb = writes ? "writes" : "reads";
   const Span found = span(address, bytes, verb, site);
   const Region& region = *found.region;
-  if (region.read_only && writes) fail("input: " + what(verb, bytes) + " of " + region.name + ", which is only to be read " + at(offset_of(site)));
+  if (region.read_only && writes)
+    fail("input: " + what(verb, bytes) + " of " + region.name + ", which is only to be read " + at(offset_of(site)));
   // A vector at the ragged end of a line may be half of what nobody uses; what is used of it is seen by its NaN.
-  if (reads && found.first != found.last && std::none_of(found.first, found.last, [](const Cell& cell) { return cell.written; })) {
+  if (reads && found.first != found.last &&
+      std::none_of(found.first, found.last, [](const Cell& cell) { return cell.written; })) {
     fail("uninitialized: " + what("reads", bytes) + " of " + region.name + " at byte " +
-         std::to_string((found.first - region.cells.data()) * region.unit) + ", which nobody has written " + at(offset_of(site)));
+         std::to_string((found.first - region.cells.data()) * region.unit) + ", which nobody has written " +
+         at(offset_of(site)));
   }
   const Event event = now(site, atomic);
   for (Cell* cell = found.first; cell != found.last; ++cell) {
@@ -190,7 +195,8 @@ void access(const void* address, std::size_t bytes, bool reads, bool writes, boo
   }
 }
 
-void add(const std::string& name, const void* begin, std::size_t bytes, std::size_t unit, bool read_only, bool written) {
+void add(const std::string& name, const void* begin, std::size_t bytes, std::size_t unit, bool read_only,
+         bool written) {
   Region region{name, static_cast<const char*>(begin), bytes, unit, read_only, false, {}};
   if (!read_only) region.cells = std::vector<Cell>((bytes + unit - 1) / unit);
   for (Cell& cell : region.cells) cell.written = written;
@@ -222,12 +228,14 @@ void watch_block_opens(Block& block) {
   if (!WATCHED) return;
   const std::size_t dynamic = g_machine->launch().shared_bytes;
   // 2 bytes: the smallest element that neighbors write into shared memory.
-  if (!block.static_shared.empty()) add("static shared memory", block.static_shared.data(), block.static_shared.size(), 2, false, false);
+  if (!block.static_shared.empty())
+    add("static shared memory", block.static_shared.data(), block.static_shared.size(), 2, false, false);
   if (dynamic > 0) add("dynamic shared memory", block.dynamic_shared, dynamic, 2, false, false);
 }
 
 void watch_block_ends(Block& block) {
-  for (const char* begin : {static_cast<const char*>(block.static_shared.data()), static_cast<const char*>(block.dynamic_shared)}) {
+  for (const char* begin :
+       {static_cast<const char*>(block.static_shared.data()), static_cast<const char*>(block.dynamic_shared)}) {
     const auto found = g_regions.find(begin);
     if (found != g_regions.end()) found->second.ended = true;
   }
@@ -271,8 +279,8 @@ void watch_read_only(const void* address, std::size_t bytes, const void* site) {
   const Span found = span(address, bytes, "reads", site);
   for (Cell* cell = found.first; cell != found.last; ++cell) {
     if (cell->write.time != 0) {
-      fail("read-only: " + what("reads", bytes) + " of " + found.region->name + " by __ldg " + at(offset_of(site)) + ", which this launch writes " +
-           at(cell->write.site));
+      fail("read-only: " + what("reads", bytes) + " of " + found.region->name + " by __ldg " + at(offset_of(site)) +
+           ", which this launch writes " + at(cell->write.site));
     }
   }
   access(address, bytes, true, false, false, site);
@@ -281,7 +289,8 @@ void watch_read_only(const void* address, std::size_t bytes, const void* site) {
 void watch_aligned(const void* address, std::size_t bytes, const void* site) {
   const std::size_t past = reinterpret_cast<std::uintptr_t>(address) % bytes;
   if (past == 0) return;
-  fail("misaligned: " + what("accesses", bytes) + " at an address " + std::to_string(past) + " past a multiple " + at(offset_of(site)));
+  fail("misaligned: " + what("accesses", bytes) + " at an address " + std::to_string(past) + " past a multiple " +
+       at(offset_of(site)));
 }
 
 void watch_fence() {
