@@ -1,5 +1,5 @@
 // CUDA C++ for a C++ compiler: the words of the language, the built-in variables and functions that kernels use, and
-// the functions of kernels/cuda/device.cuh. What needs other threads is asked of the machine (abi.h).
+// the functions of a kernel's device.cuh. What needs other threads is asked of the machine (abi.h).
 //
 // Left out on purpose, so that a kernel which uses it does not compile: atomics on floating-point numbers, whose order
 // decides the bits; __threadfence_block, whose scope is not modelled; `__device__` variables.

@@ -1,4 +1,4 @@
-// The functions of kernels/cuda/device.cuh.
+// The functions of a kernel's device.cuh, for those who run it on the CPU.
 #pragma once
 
 #include "cuda_on_cpu.h"
