@@ -32,6 +32,8 @@ _LINK = {"watch": ("-fsanitize=undefined",), "address": ("-fsanitize=address,und
 _DYNAMIC = re.compile(
     r"^\s*extern\s+__shared__\s+(?:__align__\(\d+\)\s+)?([\w:]+(?: \w+)*?)\s+(\w+)\[\];.*$", re.MULTILINE
 )
+# The module's data is taken for shared memory (see _module_text), so there may be no other.
+_VARIABLE = re.compile(r"^\s*(?:static\s+)?__device__\s+[^(){};]*;", re.MULTILINE)
 _DYNAMIC_HERE = r"#define \2 (static_cast<\1*>(cuda_on_cpu_dynamic_shared()))"
 
 
@@ -45,6 +47,9 @@ def library(source: Path, kernels: Sequence[str], macros: Mapping[str, str], san
     words = [f"-D{name}={value}" for name, value in macros.items()]
     names = {source.name, *(name for name in texts if name.endswith(".cuh"))}
     prelude = _prelude(sanitizer)
+    for name in sorted(names):
+        if found := _VARIABLE.search(texts[name]):
+            raise BuildError(f"{name}: error: a __device__ variable is not modelled: {found[0].strip()}")
 
     def make(folder: Path) -> None:
         for name in names:

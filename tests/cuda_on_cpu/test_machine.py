@@ -77,3 +77,24 @@ def test_two_launches_of_one_run_follow_each_other(module):
         ]
     )
     assert torch.equal(z, x)
+
+
+def test_a_device_variable_is_refused(plant):
+    source = plant(
+        features.SOURCE, "features.cu", "extern __shared__ uint4", "__device__ int total = 0;\nextern __shared__ uint4"
+    )
+    with pytest.raises(
+        cpu.BuildError, match=r"^features\.cu: error: a __device__ variable .*: __device__ int total = 0;$"
+    ):
+        cpu.build(source, features.KERNELS)
+
+
+def test_memory_given_back_and_taken_again_is_watched_anew(module):
+    """Blocks one after another have their shared memory at one address; the map once looked at the block before."""
+    x = torch.arange(50 * 160, dtype=torch.int32)
+    y = torch.empty_like(x)
+    launch = cpu.Launch(
+        kernel="reverse", arguments=(cpu.reads(x, "x"), cpu.writes(y, "y")), grid=50, block=40, shared_bytes=640
+    )
+    module.run([launch, launch])
+    assert torch.equal(y.view(50, 40, 4), x.view(50, 40, 4).flip(1))

@@ -81,18 +81,18 @@ std::string what(const char* verb, std::size_t bytes) {
   fail("out of bounds: " + what(verb, bytes) + " " + where + " " + at(offset_of(site)));
 }
 
+// The one looked at last: most accesses are neighbors of the one before.
+Region* g_last = nullptr;
+
 Region& find(const char* address, std::size_t bytes, const char* verb, const void* site) {
-  static Region* last = nullptr;
-  static const char* last_begin = nullptr;
-  if (last != nullptr && g_regions.count(last_begin) == 0) last = nullptr;
-  if (last == nullptr || address < last->begin || address + bytes > last->begin + last->bytes) {
+  if (g_last == nullptr || address < g_last->begin || address + bytes > g_last->begin + g_last->bytes) {
     auto next = g_regions.upper_bound(address);
     if (next == g_regions.begin()) fail_outside(address, bytes, verb, site);
-    last = &std::prev(next)->second;
-    last_begin = std::prev(next)->first;
-    if (address + bytes > last->begin + last->bytes) fail_outside(address, bytes, verb, site);
+    Region& region = std::prev(next)->second;
+    if (address + bytes > region.begin + region.bytes) fail_outside(address, bytes, verb, site);
+    g_last = &region;
   }
-  return *last;
+  return *g_last;
 }
 
 [[noreturn]] void fail_race(const Region& region, const Cell& cell, const char* verb, const char* did,
@@ -200,6 +200,7 @@ void add(const std::string& name, const void* begin, std::size_t bytes, std::siz
   Region region{name, static_cast<const char*>(begin), bytes, unit, read_only, false, {}};
   if (!read_only) region.cells = std::vector<Cell>((bytes + unit - 1) / unit);
   for (Cell& cell : region.cells) cell.written = written;
+  g_last = nullptr;
   g_regions.insert_or_assign(region.begin, std::move(region));
 }
 
@@ -242,6 +243,7 @@ void watch_block_ends(Block& block) {
 }
 
 void watch_block_closes(Block& block) {
+  g_last = nullptr;
   g_regions.erase(block.static_shared.data());
   g_regions.erase(block.dynamic_shared);
 }
