@@ -2,8 +2,8 @@
 // the functions of a kernel's device.cuh. What needs other threads is asked of the machine (abi.h).
 //
 // Left out on purpose, so that a kernel which uses it does not compile: atomics on floating-point numbers, whose order
-// decides the bits; __threadfence_block, whose scope is not modelled. `__device__` variables, which would pass for shared
-// memory, are refused before the compiler sees them.
+// decides the bits; __threadfence_block, whose scope is not modelled. `__device__` variables, which would pass for
+// shared memory, are refused before the compiler sees them.
 // No pragma: it means nothing in a header that is itself precompiled.
 #ifndef CUDA_ON_CPU_H
 #define CUDA_ON_CPU_H
