@@ -28,13 +28,6 @@ inline void activate(Two& v) {
   v = {all[0], all[1]};
 }
 
-template <typename T>
-inline void prefetch_block(const T* from) {
-  for (int64_t byte = 0; byte < kBlock * static_cast<int64_t>(sizeof(T)); byte += kLine) {
-    prefetch(reinterpret_cast<const char*>(from) + byte);
-  }
-}
-
 template <bool kStreams, typename T, Activation A, typename Map>
 inline void apply_from(const T* x, T* y, int64_t i, int64_t count, const Map& map, int64_t ahead) {
   const auto put = [](T* to, Two v) {

@@ -40,6 +40,7 @@ void apply_laps(const T* x, T* y, int64_t lap, int64_t count, const Coefficients
     }
 #pragma GCC unroll 2
     for (int r = 0; r + 2 <= kLaps; r += 2) {
+      prefetch_block(x + r * lap + i + kFetch), prefetch_block(x + (r + 1) * lap + i + kFetch);
       Two v = map(load(x + r * lap + i)), w = map(load(x + (r + 1) * lap + i));
       activate<T, A>(v, w);
       put(y + r * lap + i, v), put(y + (r + 1) * lap + i, w);

@@ -97,11 +97,11 @@ Tensor normalize(const Tensor& x, int64_t num_groups, const OptionalTensor& weig
     return y;
   }
   void* to = y.data_ptr();
-  static const int64_t XH = getenv("GN_HUGE") ? atoll(getenv("GN_HUGE")) : 8 << 20, XS = getenv("GN_STREAM") ? atoll(getenv("GN_STREAM")) : 1ll << 60;
-  const int64_t BYTES = y.numel() * y.element_size();
-  if (BYTES >= XH) groupnorm::prefer_huge_pages(to, BYTES);
+  const int64_t bytes = y.numel() * static_cast<int64_t>(y.element_size());
+  groupnorm::prefer_huge_pages(to, bytes);
   kernels().forward(
-      {problem, x.data_ptr(), to, w, b, eps, statistics ? static_cast<float*>(statistics->data_ptr()) : nullptr, BYTES >= XS});
+      {problem, x.data_ptr(), to, w, b, eps, statistics ? static_cast<float*>(statistics->data_ptr()) : nullptr,
+       bytes >= groupnorm::last_cache()});
   return y;
 }
 

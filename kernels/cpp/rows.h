@@ -14,6 +14,9 @@ namespace groupnorm::LEVEL {
 constexpr int64_t kLap = 2048;        // elements at most, where more rows than one are taken
 constexpr int64_t kChunkRows = 128;   // at least: what a chunk costs once follows from C
 constexpr int64_t kFlushLaps = 64;    // laps whose sums stay float32: 16 terms a lane, of 4 each
+// Elements from what is read to what is fetched: four rows side by side are no pattern that a core foresees. With it
+// 49 MB of bfloat16 took 1.44 times a copy, not 1.74.
+constexpr int64_t kFetch = 2048;
 constexpr int64_t kGuessRows = 8;     // whose mean is a chunk's shift
 
 struct Rows {
@@ -61,6 +64,7 @@ void add_laps(const T* x, int64_t lap, const float* shift, float* first, float* 
     Two f = load(first + i), q{};
 #pragma GCC unroll 4
     for (int r = 0; r < kLaps; ++r) {
+      prefetch_block(x + r * lap + i + kFetch);
       const Two v = load(x + r * lap + i);
       accumulate({v.a - s.a, v.b - s.b}, f, q);
     }

@@ -248,9 +248,15 @@ inline void end_stream() {
 #endif
 }
 
-inline void prefetch(const void* from) { __builtin_prefetch(from, 0, 2); }
-
 constexpr int64_t kLine = 64;  // bytes
+
+// May lie beyond the memory's end: nothing happens there.
+template <typename T>
+inline void prefetch_block(const T* from) {
+  for (int64_t byte = 0; byte < kBlock * static_cast<int64_t>(sizeof(T)); byte += kLine) {
+    __builtin_prefetch(reinterpret_cast<const char*>(from) + byte, 0, 2);
+  }
+}
 
 #if defined(__AVX512F__)
 inline uint32_t mask_of(int64_t count) { return count >= 32 ? ~0u : (1u << count) - 1u; }
