@@ -8,59 +8,33 @@
 
 namespace groupnorm::LEVEL {
 
-// y = (x - high) * scale + offset for every element of a lap.
+constexpr int64_t kFetchable = 1 << 19;  // bytes of a sample, half of a core's cache about
+constexpr int64_t kPeriod = 1024;  // elements of coefficients, where C is less: a longer run for one call
+
+// y = (x - high) * scale + offset for every element of a few rows.
 struct Coefficients {
-  Room<float> high, scale, offset;  // a lap, padded
-  explicit Coefficients(int64_t lap) : high(padded(lap)), scale(padded(lap)), offset(padded(lap)) {}
-};
+  int64_t period;  // elements, whole rows
+  Room<float> high, scale, offset;
 
-struct Map {
-  Two high, scale, offset;
-  Map(const Coefficients& from, int64_t i)
-      : high(load(from.high.data() + i)), scale(load(from.scale.data() + i)), offset(load(from.offset.data() + i)) {}
-  Two operator()(Two v) const {
-    return {fma(v.a - high.a, scale.a, offset.a), fma(v.b - high.b, scale.b, offset.b)};
+  explicit Coefficients(const Rows& rows)
+      : period(rows.lap), high(2 * kPeriod + rows.lap), scale(2 * kPeriod + rows.lap), offset(2 * kPeriod + rows.lap) {
+    while (period * 2 <= kPeriod) period *= 2;
+  }
+
+  // After the first C are set.
+  void repeat(int64_t C) {
+    for (int64_t i = C; i < period; ++i) high[i] = high[i - C], scale[i] = scale[i - C], offset[i] = offset[i - C];
   }
 };
 
-// kLaps laps, `lap` apart, of which the first `count` elements each: coefficients are loaded once for all of them.
-template <bool kStreams, int kLaps, Activation A, typename T>
-void apply_laps(const T* x, T* y, int64_t lap, int64_t count, const Coefficients& coefficients) {
-  const auto put = [](T* to, Two v) {
-    if constexpr (kStreams) stream(to, v);
-    else store(to, v);
-  };
-  int64_t i = 0;
-  for (; i + kBlock <= count; i += kBlock) {
-    const Map map(coefficients, i);
-    if constexpr (kLaps == 1) {
-      Two v = map(load(x + i));
-      activate<T, A>(v);
-      put(y + i, v);
-    }
-#pragma GCC unroll 2
-    for (int r = 0; r + 2 <= kLaps; r += 2) {
-      prefetch_block(x + r * lap + i + kFetch), prefetch_block(x + (r + 1) * lap + i + kFetch);
-      Two v = map(load(x + r * lap + i)), w = map(load(x + (r + 1) * lap + i));
-      activate<T, A>(v, w);
-      put(y + r * lap + i, v), put(y + (r + 1) * lap + i, w);
-    }
+struct ByElement {
+  const float *high, *scale, *offset;
+  Two operator()(int64_t i, Two v) const { return map(v, load(high + i), load(scale + i), load(offset + i)); }
+  Two operator()(int64_t i, Two v, int64_t part) const {
+    return map(v, load(high + i, part), load(scale + i, part), load(offset + i, part));
   }
-  if (i == count) return;
-  const Map map(coefficients, i);
-  for (int r = 0; r < kLaps; ++r) {
-    Two v = map(load(x + r * lap + i, count - i));
-    activate<T, A>(v);
-    store(y + r * lap + i, v, count - i);
-  }
-}
-
-template <bool kStreams, Activation A, typename T>
-void apply_rows(const T* x, T* y, int64_t lap, int64_t count, const Coefficients& coefficients) {
-  int64_t i = 0;
-  for (; i + 4 * lap <= count; i += 4 * lap) apply_laps<kStreams, 4, A>(x + i, y + i, lap, lap, coefficients);
-  for (; i < count; i += lap) apply_laps<false, 1, A>(x + i, y + i, lap, least(lap, count - i), coefficients);
-}
+  static Two map(Two v, Two h, Two s, Two o) { return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)}; }
+};
 
 template <typename T, Activation A>
 class ChannelsLast {
@@ -71,18 +45,20 @@ class ChannelsLast {
         bias_(floats_of(call.bias, p_.C, 0.0f, &room_[p_.C])) {}
 
   void run() {
-    const int64_t first = alone(p_.pool, p_.N, sample_ * sizeof(T));
+    const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes);
+    const int64_t ahead = bytes <= kFetchable ? sample_ : 0;  // the next sample, while this one is written
     parallel(p_.pool, first, ceil_of(kGrain, sample_), [&](int64_t begin, int64_t end) {
       RowSums sums(rows_);
-      Coefficients coefficients(rows_.lap);
+      Coefficients coefficients(rows_);
       Room<Moments> all(rows_.G), part(rows_.G);
       for (int64_t n = begin; n < end; ++n) {
+        guess_shift(x_ + n * sample_, rows_, sums);
         for (int64_t i = 0; i < rows_.chunks; ++i) {
           moments_of_rows(x_ + at(n, i), rows_.length(i), rows_, sums, i == 0 ? &all[0] : &part[0]);
           for (int64_t g = 0; i > 0 && g < rows_.G; ++g) all[g].add(part[g]);
         }
         finish(n, &all[0], coefficients);
-        for (int64_t i = rows_.chunks - 1; i >= 0; --i) apply_chunk(n, i, coefficients);
+        for (int64_t i = rows_.chunks - 1; i >= 0; --i) apply_chunk(n, i, coefficients, {call_.streams, ahead});
       }
     });
     for (int64_t n = first; n < p_.N; ++n) together(n);
@@ -105,21 +81,19 @@ class ChannelsLast {
         offset[c] = normal.offset(weight_[c], bias_[c]);
       }
     }
-    for (int64_t i = p_.C; i < rows_.lap; ++i) {
-      high[i] = high[i - p_.C], scale[i] = scale[i - p_.C], offset[i] = offset[i - p_.C];
-    }
+    coefficients.repeat(p_.C);
   }
 
   // Chunks backwards: what was read last for the moments is still in the cache.
-  void apply_chunk(int64_t n, int64_t index, const Coefficients& coefficients) const {
+  void apply_chunk(int64_t n, int64_t index, const Coefficients& c, Writing writing) const {
     const T* x = x_ + at(n, index);
     T* y = y_ + at(n, index);
-    const int64_t lap = rows_.lap, count = rows_.length(index) * p_.C;
-    // Streams go to whole vectors' addresses.
-    const bool is_aligned = (reinterpret_cast<uintptr_t>(y) | lap * sizeof(T)) % sizeof(F) == 0;
-    if (!call_.streams || !is_aligned) return apply_rows<false, A>(x, y, lap, count, coefficients);
-    apply_rows<true, A>(x, y, lap, count, coefficients);
-    end_stream();
+    const ByElement map{c.high.data(), c.scale.data(), c.offset.data()};
+    const int64_t count = rows_.length(index) * p_.C;
+    for (int64_t i = 0; i < count; i += c.period) {
+      apply<T, A>(x + i, y + i, least(c.period, count - i), map, writing);
+    }
+    if (writing.streams) end_stream();
   }
 
   void together(int64_t n) const {
@@ -127,6 +101,7 @@ class ChannelsLast {
     Room<Moments> parts(rows_.chunks * G);
     parallel(p_.pool, rows_.chunks, 1, [&](int64_t begin, int64_t end) {
       RowSums sums(rows_);
+      guess_shift(x_ + n * sample_, rows_, sums);
       for (int64_t i = begin; i < end; ++i) {
         moments_of_rows(x_ + at(n, i), rows_.length(i), rows_, sums, &parts[i * G]);
       }
@@ -134,10 +109,10 @@ class ChannelsLast {
     for (int64_t i = 1; i < rows_.chunks; ++i) {
       for (int64_t g = 0; g < G; ++g) parts[g].add(parts[i * G + g]);
     }
-    Coefficients coefficients(rows_.lap);
+    Coefficients coefficients(rows_);
     finish(n, &parts[0], coefficients);
     parallel(p_.pool, rows_.chunks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = end - 1; i >= begin; --i) apply_chunk(n, i, coefficients);
+      for (int64_t i = end - 1; i >= begin; --i) apply_chunk(n, i, coefficients, {call_.streams, 0});
     });
   }
 

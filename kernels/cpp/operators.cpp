@@ -101,7 +101,7 @@ Tensor normalize(const Tensor& x, int64_t num_groups, const OptionalTensor& weig
   groupnorm::prefer_huge_pages(to, bytes);
   kernels().forward(
       {problem, x.data_ptr(), to, w, b, eps, statistics ? static_cast<float*>(statistics->data_ptr()) : nullptr,
-       bytes >= groupnorm::last_cache()});
+       bytes >= groupnorm::kLastCache});
   return y;
 }
 

@@ -1,7 +1,9 @@
 // The moments of channels_last memory, where a row holds all channels of one position.
 //
 // A lane sums one channel, so that vectors are cut at the end of a row, never at the end of a group. Rows that are no
-// whole number of blocks are taken several at once: a lap is the fewest rows that are one, while it fits kLap.
+// whole number of blocks are taken several at once: a lap is the fewest rows that are one, while it fits kLap. Laps are
+// summed strip by strip, as wide as registers hold the sums: each cache line is read in order, and no sum goes through
+// memory (four laps side by side, their sums in memory, took twice the time).
 // All channels of a group share a shift, for it is the group's m2 that must not cancel; so their sums are added up and
 // nothing is divided. Chunks of rows follow from the shape alone.
 
@@ -13,11 +15,9 @@ namespace groupnorm::LEVEL {
 
 constexpr int64_t kLap = 2048;        // elements at most, where more rows than one are taken
 constexpr int64_t kChunkRows = 128;   // at least: what a chunk costs once follows from C
-constexpr int64_t kFlushLaps = 64;    // laps whose sums stay float32: 16 terms a lane, of 4 each
-// Elements from what is read to what is fetched: four rows side by side are no pattern that a core foresees. With it
-// 49 MB of bfloat16 took 1.44 times a copy, not 1.74.
-constexpr int64_t kFetch = 2048;
-constexpr int64_t kGuessRows = 8;     // whose mean is a chunk's shift
+constexpr int64_t kFlushLaps = 32;    // laps whose sums stay float32
+constexpr int64_t kGuessRows = 4;     // whose mean is the sample's shift
+constexpr int kStrip = kWidth == 16 ? 4 : 2;  // blocks: a first and a second sum each, of 32 or 16 registers
 
 struct Rows {
   int64_t C, D, G, P;
@@ -35,70 +35,74 @@ struct Rows {
 
 // What a thread needs beside the chunk.
 struct RowSums {
-  Room<float> shift, first, second;    // a lap, padded
-  Room<double> firsts, seconds;        // likewise
-  Room<float> group_shift;             // G
-  Room<Sums> groups;                   // G
+  Room<float> shift;             // of each element of a lap, padded with zeros
+  Room<double> firsts, seconds;  // likewise
+  Room<float> guess, better;     // G: a shift for the whole sample, and one for a chunk that it does not suit
+  Room<Sums> groups;             // G
 
   explicit RowSums(const Rows& rows)
-      : shift(padded(rows.lap)), first(padded(rows.lap)), second(padded(rows.lap)), firsts(padded(rows.lap)),
-        seconds(padded(rows.lap)), group_shift(rows.G), groups(rows.G) {}
+      : shift(padded(rows.lap)), firsts(padded(rows.lap)), seconds(padded(rows.lap)), guess(rows.G), better(rows.G),
+        groups(rows.G) {}
 };
 
-// Sets shift[] of every element of a lap from its group's; what pads it stays zero, and so do its sums.
-inline void spread_shift(const Rows& rows, RowSums& sums) {
-  float* shift = sums.shift.data();
+inline void spread_shift(const Rows& rows, const float* of_groups, float* shift) {
   for (int64_t g = 0; g < rows.G; ++g) {
-    for (int64_t d = 0; d < rows.D; ++d) shift[g * rows.D + d] = sums.group_shift[g];
+    for (int64_t d = 0; d < rows.D; ++d) shift[g * rows.D + d] = of_groups[g];
   }
   for (int64_t i = rows.C; i < rows.lap; ++i) shift[i] = shift[i - rows.C];
   for (int64_t i = rows.lap; i < padded(rows.lap); ++i) shift[i] = 0;
 }
 
-// Adds kLaps laps, `lap` apart, to first[] and second[]: one load and store of these for all of them.
-template <int kLaps, typename T>
-void add_laps(const T* x, int64_t lap, const float* shift, float* first, float* second) {
-  int64_t i = 0;
-  for (; i + kBlock <= lap; i += kBlock) {
-    const Two s = load(shift + i);
-    Two f = load(first + i), q{};
+inline void add_to(double* sums, F v) {
+  float values[kWidth];
+  std::memcpy(values, &v, sizeof v);
+  for (int64_t i = 0; i < kWidth; ++i) sums[i] += static_cast<double>(values[i]);
+}
+
+// Adds kBlocks blocks of each lap to the sums. What comes next in the lap is fetched for the next strip.
+template <int kBlocks, typename T>
+inline void sum_strip(const T* x, int64_t laps, int64_t lap, const float* shift, double* firsts, double* seconds) {
+  Two first[kBlocks] = {}, second[kBlocks] = {};
+  for (int64_t r = 0; r < laps; ++r, x += lap) {
 #pragma GCC unroll 4
-    for (int r = 0; r < kLaps; ++r) {
-      prefetch_block(x + r * lap + i + kFetch);
-      const Two v = load(x + r * lap + i);
-      accumulate({v.a - s.a, v.b - s.b}, f, q);
+    for (int j = 0; j < kBlocks; ++j) {
+      prefetch_block(x + (kBlocks + j) * kBlock);
+      const Two v = load(x + j * kBlock), s = load(shift + j * kBlock);
+      accumulate({v.a - s.a, v.b - s.b}, first[j], second[j]);
     }
-    const Two before = load(second + i);
-    store(first + i, f), store(second + i, Two{before.a + q.a, before.b + q.b});
   }
-  if (i == lap) return;
-  const Two s = load(shift + i);
-  Two f = load(first + i), q = load(second + i);
-  for (int r = 0; r < kLaps; ++r) {
-    const Two v = load(x + r * lap + i, lap - i);
-    accumulate({v.a - s.a, v.b - s.b}, f, q);
+#pragma GCC unroll 4
+  for (int j = 0; j < kBlocks; ++j) {
+    add_to(firsts + j * kBlock, first[j].a), add_to(firsts + j * kBlock + kWidth, first[j].b);
+    add_to(seconds + j * kBlock, second[j].a), add_to(seconds + j * kBlock + kWidth, second[j].b);
   }
-  store(first + i, f), store(second + i, q);
 }
 
-// Adds what is left at a chunk's end and is no whole lap.
+// The same for the last `part` elements of each lap, less than a block.
 template <typename T>
-void add_rest(const T* x, int64_t count, const float* shift, float* first, float* second) {
-  for (int64_t i = 0; i < count; i += kBlock) {
-    const int64_t part = least(kBlock, count - i);
-    const Two s = load(shift + i), v = load(x + i, part);
-    Two f = load(first + i), q = load(second + i);
-    accumulate(keep({v.a - s.a, v.b - s.b}, part), f, q);
-    store(first + i, f), store(second + i, q);
+void sum_part(const T* x, int64_t laps, int64_t lap, int64_t part, const float* shift, double* firsts,
+              double* seconds) {
+  const Two s = load(shift);
+  Two first{}, second{};
+  for (int64_t r = 0; r < laps; ++r) {
+    const Two v = load(x + r * lap, part);
+    accumulate(keep({v.a - s.a, v.b - s.b}, part), first, second);
   }
+  add_to(firsts, first.a), add_to(firsts + kWidth, first.b);
+  add_to(seconds, second.a), add_to(seconds + kWidth, second.b);
 }
 
-inline void flush(int64_t count, RowSums& sums) {
-  float *first = sums.first.data(), *second = sums.second.data();
+// Adds the first `width` elements of some laps.
+template <typename T>
+void sum_laps(const T* x, int64_t laps, int64_t lap, int64_t width, RowSums& sums) {
+  const float* shift = sums.shift.data();
   double *firsts = sums.firsts.data(), *seconds = sums.seconds.data();
-  for (int64_t i = 0; i < count; ++i) firsts[i] += first[i], seconds[i] += second[i];
-  std::memset(first, 0, count * sizeof(float));
-  std::memset(second, 0, count * sizeof(float));
+  int64_t i = 0;
+  for (; i + kStrip * kBlock <= width; i += kStrip * kBlock) {
+    sum_strip<kStrip>(x + i, laps, lap, shift + i, firsts + i, seconds + i);
+  }
+  for (; i + kBlock <= width; i += kBlock) sum_strip<1>(x + i, laps, lap, shift + i, firsts + i, seconds + i);
+  if (i < width) sum_part(x + i, laps, lap, width - i, shift + i, firsts + i, seconds + i);
 }
 
 inline double sum_of(const double* values, int64_t count) {
@@ -122,49 +126,50 @@ inline void fold(const Rows& rows, RowSums& sums) {
   }
 }
 
-// The sums of each group over `length` rows, about its shift.
+// The sums of each group over `length` rows, about sums.shift.
 template <typename T>
 void sum_rows(const T* x, int64_t length, const Rows& rows, RowSums& sums) {
-  const int64_t lap = rows.lap, width = padded(lap), laps = length * rows.C / lap;
-  const float* shift = sums.shift.data();
-  float *first = sums.first.data(), *second = sums.second.data();
-  std::memset(first, 0, width * sizeof(float));
-  std::memset(second, 0, width * sizeof(float));
-  std::memset(sums.firsts.data(), 0, width * sizeof(double));
-  std::memset(sums.seconds.data(), 0, width * sizeof(double));
-  int64_t done = 0;
-  while (done < laps) {
-    const int64_t last = least(done + kFlushLaps, laps);
-    for (; done + 4 <= last; done += 4) add_laps<4>(x + done * lap, lap, shift, first, second);
-    for (; done < last; ++done) add_laps<1>(x + done * lap, lap, shift, first, second);
-    if (done < laps) flush(width, sums);
+  const int64_t lap = rows.lap, laps = length * rows.C / lap;
+  std::memset(sums.firsts.data(), 0, padded(lap) * sizeof(double));
+  std::memset(sums.seconds.data(), 0, padded(lap) * sizeof(double));
+  for (int64_t done = 0; done < laps; done += kFlushLaps) {
+    sum_laps(x + done * lap, least(kFlushLaps, laps - done), lap, lap, sums);
   }
-  add_rest(x + laps * lap, length * rows.C - laps * lap, shift, first, second);
-  flush(width, sums);
+  const int64_t rest = length * rows.C - laps * lap;
+  if (rest > 0) sum_laps(x + laps * lap, 1, lap, rest, sums);
   fold(rows, sums);
 }
 
-// The moments of each group over one chunk.
+// A shift for each group of a sample, from its first rows.
+template <typename T>
+void guess_shift(const T* sample, const Rows& rows, RowSums& sums) {
+  const int64_t guessed = least(rows.P, kGuessRows);
+  std::memset(sums.shift.data(), 0, padded(rows.lap) * sizeof(float));
+  sum_rows(sample, guessed, rows, sums);
+  for (int64_t g = 0; g < rows.G; ++g) {
+    sums.guess[g] = static_cast<float>(sums.groups[g].first / static_cast<double>(guessed * rows.D));
+  }
+  spread_shift(rows, sums.guess.data(), sums.shift.data());
+}
+
+// The moments of each group over one chunk; sums.shift is the guess, before and after.
 template <typename T>
 void moments_of_rows(const T* x, int64_t length, const Rows& rows, RowSums& sums, Moments* groups) {
-  const int64_t guessed = least(length, kGuessRows);
-  std::memset(sums.shift.data(), 0, padded(rows.lap) * sizeof(float));
-  sum_rows(x, guessed, rows, sums);
-  for (int64_t g = 0; g < rows.G; ++g) {
-    sums.group_shift[g] = static_cast<float>(sums.groups[g].first / static_cast<double>(guessed * rows.D));
-  }
   const double count = static_cast<double>(length * rows.D);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    spread_shift(rows, sums);
-    sum_rows(x, length, rows, sums);
+  const auto try_shift = [&](const float* shift) {
     bool poor = false;
+    sum_rows(x, length, rows, sums);
     for (int64_t g = 0; g < rows.G; ++g) {
-      groups[g] = moments_of(count, sums.group_shift[g], sums.groups[g]);
+      groups[g] = moments_of(count, shift[g], sums.groups[g]);
       poor |= is_poor(groups[g], sums.groups[g]);
-      sums.group_shift[g] = static_cast<float>(groups[g].mean);
     }
-    if (!poor) return;
-  }
+    return poor;
+  };
+  if (!try_shift(sums.guess.data())) return;
+  for (int64_t g = 0; g < rows.G; ++g) sums.better[g] = static_cast<float>(groups[g].mean);
+  spread_shift(rows, sums.better.data(), sums.shift.data());
+  try_shift(sums.better.data());
+  spread_shift(rows, sums.guess.data(), sums.shift.data());
 }
 
 }  // namespace groupnorm::LEVEL

@@ -11,7 +11,7 @@
 namespace groupnorm::LEVEL {
 
 constexpr int64_t kGrain = 32768;            // elements a thread is worth waking for, as in torch's own loops
-constexpr int64_t kAlone = 1 << 20;          // bytes of an item above which threads share it
+constexpr int64_t kAlone = 4 << 20;          // bytes of an item above which threads share it
 constexpr int64_t kTooSmallToShare = 1 << 18;
 
 // How many items, the first ones, are done alone.
