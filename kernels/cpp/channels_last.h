@@ -29,11 +29,11 @@ struct Coefficients {
 
 struct ByElement {
   const float *high, *scale, *offset;
-  Two operator()(int64_t i, Two v) const { return map(v, load(high + i), load(scale + i), load(offset + i)); }
-  Two operator()(int64_t i, Two v, int64_t part) const {
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v) const { return map(v, load(high + i), load(scale + i), load(offset + i)); }
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v, int64_t part) const {
     return map(v, load(high + i, part), load(scale + i, part), load(offset + i, part));
   }
-  static Two map(Two v, Two h, Two s, Two o) { return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)}; }
+  GROUPNORM_INLINE static Two map(Two v, Two h, Two s, Two o) { return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)}; }
 };
 
 template <typename T, Activation A>

@@ -14,7 +14,7 @@ constexpr int64_t kBatch = 16, kBatchElements = 8192;
 // A channel: one affine map.
 struct Uniform {
   F high, scale, offset;
-  Two operator()(int64_t, Two v, int64_t = kBlock) const {
+  GROUPNORM_INLINE Two operator()(int64_t, Two v, int64_t = kBlock) const {
     return {fma(v.a - high, scale, offset), fma(v.b - high, scale, offset)};
   }
 };
@@ -23,12 +23,12 @@ struct Uniform {
 struct Spread {
   Normal normal;
   const float *weight, *bias;
-  Two operator()(int64_t i, Two v) const { return map(v, load(weight + i), load(bias + i)); }
-  Two operator()(int64_t i, Two v, int64_t part) const {
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v) const { return map(v, load(weight + i), load(bias + i)); }
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v, int64_t part) const {
     return map(v, load(weight + i, part), load(bias + i, part));
   }
-  Two map(Two v, Two w, Two b) const { return {one(v.a, w.a, b.a), one(v.b, w.b, b.b)}; }
-  F one(F v, F w, F b) const {
+  GROUPNORM_INLINE Two map(Two v, Two w, Two b) const { return {one(v.a, w.a, b.a), one(v.b, w.b, b.b)}; }
+  GROUPNORM_INLINE F one(F v, F w, F b) const {
     const F scale = normal.rstd * w;
     return fma(v - normal.high, scale, fma(splat(-normal.low), scale, b));
   }

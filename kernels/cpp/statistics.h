@@ -38,16 +38,16 @@ inline Moments moments_of(double count, float shift, Sums sums) {
 
 inline bool is_poor(const Moments& moments, Sums sums) { return sums.second > 4 * moments.m2; }
 
-inline void accumulate(Two centered, Two& first, Two& second) {
+GROUPNORM_INLINE void accumulate(Two centered, Two& first, Two& second) {
   first.a += centered.a, first.b += centered.b;
   second.a = fma(centered.a, centered.a, second.a), second.b = fma(centered.b, centered.b, second.b);
 }
 
-inline void add(Two& sum, const Two& other) { sum.a += other.a, sum.b += other.b; }
+GROUPNORM_INLINE void add(Two& sum, const Two& other) { sum.a += other.a, sum.b += other.b; }
 
 // Several blocks at once, for an addition waits some cycles for the last; gives how far it came.
 template <int kUnroll, typename T>
-inline int64_t sum_blocks(const T* x, int64_t count, float shift, Two& first, Two& second) {
+GROUPNORM_INLINE int64_t sum_blocks(const T* x, int64_t count, float shift, Two& first, Two& second) {
   Two f[kUnroll] = {}, s[kUnroll] = {};
   int64_t i = 0;
   for (; i + kUnroll * kBlock <= count; i += kUnroll * kBlock) {
