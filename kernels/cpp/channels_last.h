@@ -29,11 +29,15 @@ struct Coefficients {
 
 struct ByElement {
   const float *high, *scale, *offset;
-  GROUPNORM_INLINE Two operator()(int64_t i, Two v) const { return map(v, load(high + i), load(scale + i), load(offset + i)); }
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v) const {
+    return map(v, load(high + i), load(scale + i), load(offset + i));
+  }
   GROUPNORM_INLINE Two operator()(int64_t i, Two v, int64_t part) const {
     return map(v, load(high + i, part), load(scale + i, part), load(offset + i, part));
   }
-  GROUPNORM_INLINE static Two map(Two v, Two h, Two s, Two o) { return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)}; }
+  GROUPNORM_INLINE static Two map(Two v, Two h, Two s, Two o) {
+    return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)};
+  }
 };
 
 template <typename T, Activation A>
@@ -46,7 +50,8 @@ class ChannelsLast {
 
   void run() {
     const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes);
-    const int64_t ahead = bytes <= kFetchable ? sample_ : 0;  // the next sample, while this one is written
+    // The next sample, while this one is written.
+    const int64_t ahead = fetches<T, A>(p_.N * sample_) && bytes <= kFetchable ? sample_ : 0;
     parallel(p_.pool, first, ceil_of(kGrain, sample_), [&](int64_t begin, int64_t end) {
       RowSums sums(rows_);
       Coefficients coefficients(rows_);

@@ -41,7 +41,7 @@ class Contiguous {
       : call_(call), p_(call.problem), D_(p_.channels()), P_(p_.P), elements_(p_.elements()),
         x_(static_cast<const T*>(call.x)), y_(static_cast<T*>(call.y)), spread_(P_ < kShort), streams_(call.streams),
         batch_(most(1, least(kBatch, kBatchElements / elements_))),
-        ahead_(elements_ <= kChunk ? batch_ * elements_ : 0),
+        ahead_(fetches<T, A>(p_.N * p_.C * P_) && elements_ <= kChunk ? batch_ * elements_ : 0),
         room_(2 * p_.C * (spread_ ? P_ + 1 : 1)), weight_(floats_of(call.weight, p_.C, 1.0f, &room_[0])),
         bias_(floats_of(call.bias, p_.C, 0.0f, &room_[p_.C])) {
     if (!spread_ || P_ == 1) return;

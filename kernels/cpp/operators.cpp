@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 
@@ -31,12 +33,20 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
+// One line that begins with the argument; STD_TORCH_CHECK's would begin with a function, a file and its line.
+template <typename... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void refuse(const Parts&... parts) {
+  std::ostringstream line;
+  (line << ... << parts);
+  throw std::runtime_error(line.str());
+}
+
 // Chosen once: the CPU's best, or what GNBENCH_CPP_ISA names.
 const Kernels& kernels() {
   static const Kernels chosen = [] {
     const char* named = std::getenv("GNBENCH_CPP_ISA");
     const Kernels* found = groupnorm::level(named && *named ? named : nullptr);
-    STD_TORCH_CHECK(found, "GNBENCH_CPP_ISA=", named ? named : "", ": this CPU and library know ", groupnorm::names());
+    if (!found) refuse("GNBENCH_CPP_ISA=", named ? named : "", ": this CPU and library know ", groupnorm::names());
     return *found;
   }();
   return chosen;
@@ -51,7 +61,7 @@ Type type_of(const Tensor& tensor, const char* name) {
     case ScalarType::Float: return Type::f32;
     case ScalarType::Half: return Type::f16;
     case ScalarType::BFloat16: return Type::bf16;
-    default: STD_TORCH_CHECK(false, name, ": float32, float16 or bfloat16 is wanted");
+    default: refuse(name, ": float32, float16 or bfloat16 is wanted");
   }
 }
 
@@ -61,7 +71,9 @@ ScalarType scalar_of(const OptionalTensor& parameter) {
 
 Parameter parameter_of(const OptionalTensor& given, int64_t C, const char* name) {
   if (!given) return {};
-  STD_TORCH_CHECK(given->numel() == C && given->is_contiguous(), name, ": C contiguous values are wanted");
+  if (given->numel() != C) refuse(name, ": ", C, " values are wanted, one a channel, not ", given->numel());
+  if (!given->is_contiguous()) refuse(name, ": contiguous values are wanted");
+  if (!given->is_cpu()) refuse(name, ": memory of the CPU is wanted");
   return {given->data_ptr(), type_of(*given, name)};
 }
 
@@ -74,12 +86,14 @@ bool is_channels_last(const Tensor& x) {
 }
 
 Problem problem_of(const Tensor& x, int64_t num_groups, int64_t activation) {
-  STD_TORCH_CHECK(x.dim() >= 2, "x: (N, C, ...) is wanted");
+  if (x.dim() < 2) refuse("x: (N, C, ...) is wanted, not ", x.dim(), " dimensions");
   const int64_t N = x.size(0), C = x.size(1);
-  STD_TORCH_CHECK(num_groups > 0 && C % num_groups == 0, "C = ", C, " is not divisible by ", num_groups, " groups");
-  STD_TORCH_CHECK(activation >= 0 && activation <= 2, "activation: 0, 1 or 2 is wanted");
+  if (num_groups < 1 || C % num_groups != 0) {
+    refuse("num_groups: ", C, " channels cannot be divided into ", num_groups, " groups");
+  }
+  if (activation < 0 || activation > 2) refuse("activation=", activation, ": 0, 1 or 2 is wanted");
   const bool is_contiguous = x.is_contiguous();
-  STD_TORCH_CHECK(is_contiguous || is_channels_last(x), "x: contiguous or channels_last memory is wanted");
+  if (!is_contiguous && !is_channels_last(x)) refuse("x: contiguous or channels_last memory is wanted");
   int64_t P = 1;
   for (int64_t i = 2; i < x.dim(); ++i) P *= x.size(i);
   return {N, C, P, num_groups, !is_contiguous, type_of(x, "x"), Activation{activation},
@@ -124,10 +138,10 @@ std::tuple<Tensor, Tensor, Tensor> group_norm_backward(
   const Parameter w = parameter_of(weight, problem.C, "weight"), b = parameter_of(bias, problem.C, "bias");
   const bool is_alike = dy.numel() == x.numel() && dy.dim() == x.dim() && dy.scalar_type() == x.scalar_type() &&
                         (problem.channels_last ? is_channels_last(dy) : dy.is_contiguous());
-  STD_TORCH_CHECK(is_alike, "dy: x's shape, type and memory format are wanted");
+  if (!is_alike) refuse("dy: x's shape, type and memory format are wanted");
   const bool is_whole = statistics.numel() == problem.N * problem.G * 3 && statistics.is_contiguous() &&
                         statistics.scalar_type() == ScalarType::Float;
-  STD_TORCH_CHECK(is_whole, "statistics: (N, G, 3) of float32 is wanted");
+  if (!is_whole) refuse("statistics: (N, G, 3) of float32 is wanted");
   Tensor dx = need_dx ? torch::stable::empty_like(x) : torch::stable::new_empty(x, {0});
   Tensor dweight = torch::stable::new_empty(x, {need_dweight ? problem.C : 0}, scalar_of(weight));
   Tensor dbias = torch::stable::new_empty(x, {need_dbias ? problem.C : 0}, scalar_of(bias));

@@ -59,19 +59,20 @@ inline void add_to(double* sums, F v) {
   for (int64_t i = 0; i < kWidth; ++i) sums[i] += static_cast<double>(values[i]);
 }
 
-// Adds kBlocks blocks of each lap to the sums. What comes next in the lap is fetched for the next strip.
-template <int kBlocks, typename T>
-inline void sum_strip(const T* x, int64_t laps, int64_t lap, const float* shift, double* firsts, double* seconds) {
+// Adds kBlocks blocks of each lap to the sums, and fetches as much from `next` on.
+template <int kBlocks, bool kFetches, typename T>
+void sum_strip(const T* x, int64_t laps, int64_t lap, const float* shift, double* firsts, double* seconds,
+               const T* next) {
   Two first[kBlocks] = {}, second[kBlocks] = {};
-  for (int64_t r = 0; r < laps; ++r, x += lap) {
-#pragma GCC unroll 4
+  for (int64_t r = 0; r < laps; ++r, x += lap, next += kBlocks * kBlock) {
+#pragma GCC unroll 8
     for (int j = 0; j < kBlocks; ++j) {
-      prefetch_block(x + (kBlocks + j) * kBlock);
+      if constexpr (kFetches) prefetch_block(next + j * kBlock);
       const Two v = load(x + j * kBlock), s = load(shift + j * kBlock);
       accumulate({v.a - s.a, v.b - s.b}, first[j], second[j]);
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int j = 0; j < kBlocks; ++j) {
     add_to(firsts + j * kBlock, first[j].a), add_to(firsts + j * kBlock + kWidth, first[j].b);
     add_to(seconds + j * kBlock, second[j].a), add_to(seconds + j * kBlock + kWidth, second[j].b);
@@ -92,16 +93,29 @@ void sum_part(const T* x, int64_t laps, int64_t lap, int64_t part, const float* 
   add_to(seconds, second.a), add_to(seconds + kWidth, second.b);
 }
 
-// Adds the first `width` elements of some laps.
+template <int kBlocks, typename T, typename... Arguments>
+void sum_strip_of(int64_t blocks, bool fetches, const T* x, Arguments... arguments) {
+  if constexpr (kBlocks > 1) {
+    if (blocks < kBlocks) return sum_strip_of<kBlocks - 1>(blocks, fetches, x, arguments...);
+  }
+  fetches ? sum_strip<kBlocks, true>(x, arguments...) : sum_strip<kBlocks, false>(x, arguments...);
+}
+
+// Adds the first `width` elements of some laps, in strips as even as can be. A single strip reads line after line, which
+// the hardware foresees; several fetch the laps to come, line after line (10 to 42 MB: 1.2 times as fast as fetching for
+// the next strip).
 template <typename T>
 void sum_laps(const T* x, int64_t laps, int64_t lap, int64_t width, RowSums& sums) {
   const float* shift = sums.shift.data();
   double *firsts = sums.firsts.data(), *seconds = sums.seconds.data();
+  const int64_t blocks = width / kBlock, strips = ceil_of(blocks, kStrip);
   int64_t i = 0;
-  for (; i + kStrip * kBlock <= width; i += kStrip * kBlock) {
-    sum_strip<kStrip>(x + i, laps, lap, shift + i, firsts + i, seconds + i);
+  for (int64_t strip = 0, done = 0; strip < strips; ++strip) {
+    const int64_t count = ceil_of(blocks - done, strips - strip), end = i + count * kBlock;
+    const T* next = x + laps * (lap + i);
+    sum_strip_of<kStrip>(count, strips > 1, x + i, laps, lap, shift + i, firsts + i, seconds + i, next);
+    i = end, done += count;
   }
-  for (; i + kBlock <= width; i += kBlock) sum_strip<1>(x + i, laps, lap, shift + i, firsts + i, seconds + i);
   if (i < width) sum_part(x + i, laps, lap, width - i, shift + i, firsts + i, seconds + i);
 }
 

@@ -33,6 +33,26 @@ def test_no_compiler_is_said(monkeypatch):
         build.build("any")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_groups": 4}, "num_groups: 6 channels cannot be divided into 4 groups"),
+        ({"num_groups": 0}, "num_groups: 6 channels cannot be divided into 0 groups"),
+        ({"x": torch.ones(6)}, "x: (N, C, ...) is wanted, not 1 dimensions"),
+        ({"x": torch.ones(2, 6, dtype=torch.int32)}, "x: float32, float16 or bfloat16 is wanted"),
+        ({"weight": torch.ones(5)}, "weight: 6 values are wanted, one a channel, not 5"),
+        ({"bias": torch.ones(12)[::2]}, "bias: contiguous values are wanted"),
+        ({"bias": torch.ones(6).double()}, "bias: float32, float16 or bfloat16 is wanted"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_argument_is_named_in_one_line(rows, change, message):
+    given = {"x": torch.ones(2, 6, 3, 3), "num_groups": 3, "weight": torch.ones(6), "bias": torch.ones(6)} | change
+    with pytest.raises(RuntimeError) as told:
+        rows["cpp"].call(*given.values(), 1e-5)
+    assert str(told.value) == message
+
+
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_the_number_of_threads_changes_no_bit(rows, make, layout):
     x, weight, bias = make((2, 32, 64, 65), layout=layout)
