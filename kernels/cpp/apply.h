@@ -41,7 +41,7 @@ GROUPNORM_INLINE void put(T* to, Two v) {
 
 // Whole blocks, kBlocks at once, from i on; gives how far it came.
 template <int kBlocks, bool kStreams, typename T, Activation A, typename Map>
-GROUPNORM_INLINE int64_t apply_blocks(const T* x, T* y, int64_t i, int64_t count, const Map& map, int64_t ahead) {
+GROUPNORM_INLINE int64_t apply_blocks(const T* x, T* y, int64_t i, int64_t count, Map& map, int64_t ahead) {
   for (; i + kBlocks * kBlock <= count; i += kBlocks * kBlock) {
     Two v[kBlocks];
 #pragma GCC unroll 4
@@ -59,7 +59,7 @@ GROUPNORM_INLINE int64_t apply_blocks(const T* x, T* y, int64_t i, int64_t count
 
 // What is left, less than two blocks: a whole one and a part together, or a part.
 template <typename T, Activation A, typename Map>
-GROUPNORM_INLINE void apply_end(const T* x, T* y, int64_t i, int64_t count, const Map& map, int64_t ahead) {
+GROUPNORM_INLINE void apply_end(const T* x, T* y, int64_t i, int64_t count, Map& map, int64_t ahead) {
   const int64_t rest = count - i;
   if (ahead) prefetch_block(x + i + ahead), prefetch_block(x + i + kBlock + ahead);
   if (rest > kBlock) {
@@ -75,16 +75,17 @@ GROUPNORM_INLINE void apply_end(const T* x, T* y, int64_t i, int64_t count, cons
 }
 
 template <bool kStreams, typename T, Activation A, typename Map>
-GROUPNORM_INLINE void apply_from(const T* x, T* y, int64_t i, int64_t count, const Map& map, int64_t ahead) {
+GROUPNORM_INLINE void apply_from(const T* x, T* y, int64_t i, int64_t count, Map& map, int64_t ahead) {
   constexpr int kMost = kInFlight<T, A>;
   i = apply_blocks<kMost, kStreams, T, A>(x, y, i, count, map, ahead);
   if constexpr (kMost > 2) i = apply_blocks<2, kStreams, T, A>(x, y, i, count, map, ahead);
   if (i < count) apply_end<T, A>(x, y, i, count, map, ahead);
 }
 
-// map(i, values) gives the block of y from i on before its activation, map(i, values, part) the first `part` of one.
+// map(i, values) gives the block of y from i on before its activation, map(i, values, part) the first `part` of one; it
+// is asked in order.
 template <typename T, Activation A, typename Map>
-GROUPNORM_INLINE void apply(const T* x, T* y, int64_t count, const Map& map, Writing writing) {
+GROUPNORM_INLINE void apply(const T* x, T* y, int64_t count, Map map, Writing writing) {
   if (!writing.streams || count <= 4 * kBlock) {
     return apply_from<false, T, A>(x, y, 0, count, map, writing.ahead);
   }

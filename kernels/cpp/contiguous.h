@@ -9,6 +9,7 @@ namespace groupnorm::LEVEL {
 
 // Positions below which a channel is too short for vectors of one weight: then weights are spread along the group.
 constexpr int64_t kShort = kWidth == 16 ? 8 : kBlock;
+constexpr int64_t kLong = 512;  // from which a channel alone is worth a loop
 constexpr int64_t kBatch = 16, kBatchElements = 8192;
 
 // A channel: one affine map.
@@ -31,6 +32,26 @@ struct Spread {
   GROUPNORM_INLINE F one(F v, F w, F b) const {
     const F scale = normal.rstd * w;
     return fma(v - normal.high, scale, fma(splat(-normal.low), scale, b));
+  }
+};
+
+// A group whose channels are at least a block long, walked block after block: they begin anywhere in a channel, but hold
+// two of them at most. Taken in order. A loop for each channel took 1.3 of the time for 49 positions, 1.2 for 64.
+struct Straddling {
+  float high;
+  const float *scale, *offset;  // of the channel that the next block begins in
+  int64_t P, end;               // where that channel ends
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v, int64_t = kBlock) {
+    if (i >= end) ++scale, ++offset, end += P;
+    Two s{splat(scale[0]), splat(scale[0])}, o{splat(offset[0]), splat(offset[0])};
+    const int64_t left = end - i;
+    if (left < kBlock) {
+      const F a = lanes(), b = a + static_cast<float>(kWidth), bound = splat(static_cast<float>(left));
+      const F next_s = splat(scale[1]), next_o = splat(offset[1]);
+      s = {a < bound ? s.a : next_s, b < bound ? s.b : next_s};
+      o = {a < bound ? o.a : next_o, b < bound ? o.b : next_o};
+    }
+    return {fma(v.a - high, s.a, o.a), fma(v.b - high, s.b, o.b)};
   }
 };
 
@@ -97,6 +118,7 @@ class Contiguous {
       const int64_t at = c * P_ + begin;
       return apply<T, A>(x + begin, y + begin, end - begin, Spread{n, weight_ + at, bias_ + at}, writing);
     }
+    if (P_ >= kBlock && P_ < kLong) return apply_straddling(x + begin, y + begin, begin, end, c, n, writing);
     for (int64_t i = begin, d = begin / P_; i < end; ++d) {
       const int64_t stop = least((d + 1) * P_, end);
       const float weight = weight_[c + d];
@@ -104,6 +126,19 @@ class Contiguous {
       apply<T, A>(x + i, y + i, stop - i, map, writing);
       i = stop;
     }
+  }
+
+  void apply_straddling(const T* x, T* y, int64_t begin, int64_t end, int64_t c, const Normal& n,
+                        Writing writing) const {
+    constexpr int64_t kMost = kChunk / kBlock + 3;  // channels of a chunk, and one that a last block may ask for
+    float scale[kMost], offset[kMost];
+    const int64_t first = begin / P_, channels = ceil_of(end, P_) - first;
+    for (int64_t d = 0; d < channels; ++d) {
+      scale[d] = n.scale(weight_[c + first + d]);
+      offset[d] = n.offset(weight_[c + first + d], bias_[c + first + d]);
+    }
+    scale[channels] = offset[channels] = 0;
+    apply<T, A>(x, y, end - begin, Straddling{n.high, scale, offset, P_, (first + 1) * P_ - begin}, writing);
   }
 
   void together(int64_t group) const {
