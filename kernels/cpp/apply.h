@@ -86,10 +86,10 @@ GROUPNORM_INLINE void apply_from(const T* x, T* y, int64_t i, int64_t count, Map
 // is asked in order.
 template <typename T, Activation A, typename Map>
 GROUPNORM_INLINE void apply(const T* x, T* y, int64_t count, Map map, Writing writing) {
-  if (!writing.streams || count <= 4 * kBlock) {
+  const int64_t off = reinterpret_cast<uintptr_t>(y) % sizeof(F);
+  if (!writing.streams || (off != 0 && count <= 4 * kBlock)) {
     return apply_from<false, T, A>(x, y, 0, count, map, writing.ahead);
   }
-  const int64_t off = reinterpret_cast<uintptr_t>(y) % sizeof(F);
   const int64_t head = off == 0 ? 0 : static_cast<int64_t>((sizeof(F) - off) / sizeof(T));
   if (head > 0) {
     Two v[1] = {map(0, load(x, head), head)};

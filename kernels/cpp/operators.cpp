@@ -115,7 +115,7 @@ Tensor normalize(const Tensor& x, int64_t num_groups, const OptionalTensor& weig
   groupnorm::prefer_huge_pages(to, bytes);
   kernels().forward(
       {problem, x.data_ptr(), to, w, b, eps, statistics ? static_cast<float*>(statistics->data_ptr()) : nullptr,
-       bytes >= groupnorm::kLastCache});
+       bytes >= groupnorm::streamed_from(problem.channels_last)});
   return y;
 }
 

@@ -137,9 +137,12 @@ Moments moments_in_double(const T* x, int64_t rows, int64_t length, int64_t stri
 }
 
 // Squares of float32 overflow above 1.8e19 and vanish below 1e-19, which only a tiny eps lets one see.
+inline bool is_beyond_float(double variance, double eps) {
+  return !(variance <= 1e38) || (variance < 1e-30 && eps < 1e-24);
+}
+
 inline bool is_beyond_float(const Moments& moments, double eps) {
-  const double variance = moments.m2 / moments.count;
-  return !std::isfinite(variance) || variance > 1e38 || (variance < 1e-30 && eps < 1e-24);
+  return is_beyond_float(moments.m2 / moments.count, eps);
 }
 
 // What a group's values are normalized by: y = (x - high) * (rstd * w) + (b - low * rstd * w).
@@ -148,12 +151,12 @@ struct Normal {
   double exact_rstd;  // a weight takes it with one rounding, not two: 4.2e-7 of the largest output else, with silu
 
   Normal() = default;
-  Normal(const Moments& group, double eps)
-      : high(static_cast<float>(group.mean)),
-        low(static_cast<float>(group.mean - high)),
-        exact_rstd(1.0 / std::sqrt(group.m2 / group.count + eps)) {
-    rstd = static_cast<float>(exact_rstd);
-  }
+  Normal(double mean, double reciprocal_deviation)
+      : high(static_cast<float>(mean)),
+        low(static_cast<float>(mean - high)),
+        rstd(static_cast<float>(reciprocal_deviation)),
+        exact_rstd(reciprocal_deviation) {}
+  Normal(const Moments& group, double eps) : Normal(group.mean, 1.0 / std::sqrt(group.m2 / group.count + eps)) {}
 
   // x - high is exact where x and the mean are within a factor of 2, so the mean's remainder may go into the bias.
   float scale(float weight) const { return static_cast<float>(exact_rstd * weight); }
