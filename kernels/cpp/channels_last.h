@@ -23,7 +23,11 @@ struct Coefficients {
 
   // After the first C are set.
   void repeat(int64_t C) {
-    for (int64_t i = C; i < period; ++i) high[i] = high[i - C], scale[i] = scale[i - C], offset[i] = offset[i - C];
+    for (float* values : {high.data(), scale.data(), offset.data()}) {
+      for (int64_t done = C; done < period; done *= 2) {
+        std::memcpy(values + done, values, least(done, period - done) * sizeof(float));
+      }
+    }
   }
 };
 

@@ -124,8 +124,9 @@ void sum_laps(const T* x, int64_t laps, int64_t lap, int64_t width, bool fetches
   if (i < width) sum_part(x + i, laps, lap, width - i, shift + i, firsts + i, seconds + i);
 }
 
-inline double sum_of(const double* values, int64_t count) {
-  double part[4] = {};
+template <typename V>
+V sum_of(const V* values, int64_t count) {
+  V part[4] = {};
   int64_t i = 0;
   for (; i + 4 <= count; i += 4) {
     for (int j = 0; j < 4; ++j) part[j] += values[i + j];
@@ -159,16 +160,20 @@ void sum_rows(const T* x, int64_t length, const Rows& rows, RowSums& sums) {
   fold(rows, sums);
 }
 
-// A shift for each group of a sample, from its first rows.
+// A shift for each group of a sample, from its first rows; in float32, for a bad one is found out.
 template <typename T>
 void guess_shift(const T* sample, const Rows& rows, RowSums& sums) {
   const int64_t guessed = least(rows.P, kGuessRows);
-  std::memset(sums.shift.data(), 0, padded(rows.lap) * sizeof(float));
-  sum_rows(sample, guessed, rows, sums);
-  for (int64_t g = 0; g < rows.G; ++g) {
-    sums.guess[g] = static_cast<float>(sums.groups[g].first / static_cast<double>(guessed * rows.D));
+  float* columns = sums.shift.data();
+  for (int64_t i = 0; i < rows.C; i += kBlock) {
+    const int64_t part = least(kBlock, rows.C - i);
+    Two sum = load(sample + i, part);
+    for (int64_t r = 1; r < guessed; ++r) add(sum, load(sample + r * rows.C + i, part));
+    store(columns + i, sum, part);
   }
-  spread_shift(rows, sums.guess.data(), sums.shift.data());
+  const float share = 1.0f / static_cast<float>(guessed * rows.D);
+  for (int64_t g = 0; g < rows.G; ++g) sums.guess[g] = sum_of(columns + g * rows.D, rows.D) * share;
+  spread_shift(rows, sums.guess.data(), columns);
 }
 
 // The moments of each group over one chunk; sums.shift is the guess, before and after.
