@@ -1,7 +1,7 @@
 """The row ``cpp``: our C++ for the CPU, three operators on torch's stable ABI.
 
-``build`` makes a library at the first call. ``operators.cpp`` holds the operators; they know torch and choose the
-instruction set. ``forward.cpp`` and ``backward.cpp`` are the kernels, compiled once for each instruction set:
+``build`` makes a library at the first call, for the instruction set of this CPU. ``operators.cpp`` holds the operators,
+which know torch. ``forward.cpp`` and ``backward.cpp`` are the kernels, which do not:
 ``vector.h`` loads, stores and converts; ``statistics.h`` and ``rows.h`` give the moments of a group, contiguous and
 channels_last; ``contiguous.h`` and ``channels_last.h`` normalize, by ``apply.h``; ``share.h`` says who does what.
 """

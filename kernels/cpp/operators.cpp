@@ -1,4 +1,4 @@
-// The row's three operators: checks, memory, and which instruction set's kernels run.
+// The row's three operators: checks and memory.
 //
 // NAMESPACE is a compile flag, for two revisions of this can be loaded into one process.
 
@@ -7,24 +7,26 @@
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/core/ScalarType.h>
 
-#include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 
-#include "levels.h"
 #include "pages.h"
 #include "problem.h"
+
+// The kernels' own files, which LEVEL, a compile flag, names.
+namespace groupnorm::LEVEL {
+void forward(const Forward& call);
+void backward(const Backward& call);
+}  // namespace groupnorm::LEVEL
 
 namespace {
 
 using groupnorm::Activation;
 using groupnorm::Backward;
 using groupnorm::Forward;
-using groupnorm::Kernels;
 using groupnorm::Parameter;
 using groupnorm::Pool;
 using groupnorm::Problem;
@@ -39,17 +41,6 @@ template <typename... Parts>
   std::ostringstream line;
   (line << ... << parts);
   throw std::runtime_error(line.str());
-}
-
-// Chosen once: the CPU's best, or what GNBENCH_CPP_ISA names.
-const Kernels& kernels() {
-  static const Kernels chosen = [] {
-    const char* named = std::getenv("GNBENCH_CPP_ISA");
-    const Kernels* found = groupnorm::level(named && *named ? named : nullptr);
-    if (!found) refuse("GNBENCH_CPP_ISA=", named ? named : "", ": this CPU and library know ", groupnorm::names());
-    return *found;
-  }();
-  return chosen;
 }
 
 void run(int64_t count, int64_t grain, Pool::Work work, void* context) {
@@ -113,7 +104,7 @@ Tensor normalize(const Tensor& x, int64_t num_groups, const OptionalTensor& weig
   void* to = y.data_ptr();
   const int64_t bytes = y.numel() * static_cast<int64_t>(y.element_size());
   groupnorm::prefer_huge_pages(to, bytes);
-  kernels().forward(
+  groupnorm::LEVEL::forward(
       {problem, x.data_ptr(), to, w, b, eps, statistics ? static_cast<float*>(statistics->data_ptr()) : nullptr,
        bytes >= groupnorm::streamed_from(problem.channels_last)});
   return y;
@@ -151,7 +142,7 @@ std::tuple<Tensor, Tensor, Tensor> group_norm_backward(
   }
   if (need_dx) groupnorm::prefer_huge_pages(dx.data_ptr(), dx.numel() * dx.element_size());
   const auto data = [](Tensor& tensor, bool needed) { return needed ? tensor.data_ptr() : nullptr; };
-  kernels().backward({problem, dy.data_ptr(), x.data_ptr(), static_cast<const float*>(statistics.data_ptr()), w, b,
+  groupnorm::LEVEL::backward({problem, dy.data_ptr(), x.data_ptr(), static_cast<const float*>(statistics.data_ptr()), w, b,
                       data(dx, need_dx), data(dweight, need_dweight), data(dbias, need_dbias),
                       type_of(dweight, "weight"), type_of(dbias, "bias")});
   return {dx, dweight, dbias};

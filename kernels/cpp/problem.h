@@ -51,9 +51,4 @@ struct Backward {
   Type dweight_type, dbias_type;
 };
 
-struct Kernels {
-  void (*forward)(const Forward&);
-  void (*backward)(const Backward&);
-};
-
 }  // namespace groupnorm
