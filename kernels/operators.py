@@ -100,6 +100,26 @@ def is_dense(x: Tensor) -> bool:
     return dense(x) is x
 
 
+def check(x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None) -> None:
+    """Raise ValueError where these make no GroupNorm of ours; the message names the argument."""
+    if x.ndim < 2:
+        raise ValueError(f"x: (N, C, ...) is wanted, not {tuple(x.shape)}")
+    C = x.shape[1]
+    if num_groups < 1 or C % num_groups:
+        raise ValueError(f"num_groups: {C} channels cannot be divided into {num_groups} groups")
+    if x.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise ValueError(f"x: float32, float16 or bfloat16 is wanted, not {x.dtype}")
+    for name, given in (("weight", weight), ("bias", bias)):
+        if given is None:
+            continue
+        if given.shape != (C,):
+            raise ValueError(f"{name}: {C} values are wanted, not {tuple(given.shape)}")
+        if given.dtype not in (x.dtype, torch.float32):
+            raise ValueError(f"{name}: {x.dtype} or float32 is wanted, not {given.dtype}")
+    if weight is not None and bias is not None and weight.dtype != bias.dtype:
+        raise ValueError(f"weight and bias: one type is wanted, not {weight.dtype} and {bias.dtype}")
+
+
 def define(row: str, implementations: dict[str, dict[str, Callable[..., Any]]]) -> Operators:
     """Define a row's operators from Python.
 

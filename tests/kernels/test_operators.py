@@ -6,7 +6,7 @@ from torch import nn
 
 from kernels import operators
 
-ROWS = ["cpp"]
+ROWS = ["cpp", "triton"]
 """Those whose operators run without a GPU; cuda's are the same code under another key."""
 
 

@@ -122,10 +122,3 @@ def test_gradients_are_right(rows, make, name, activation):
     inputs = [tensor.requires_grad_() for tensor in (x, weight.clone(), bias.clone())]
     call = rows[name].call
     assert torch.autograd.gradcheck(lambda x, w, b: call(x, 2, w, b, 1e-5, activation=activation), inputs)
-
-
-@pytest.mark.parametrize("name", ["triton"])  # cpp makes it contiguous: see test_operators
-def test_a_slice_is_refused(rows, make, name):
-    x, _, _ = make((2, 6, 5, 7))
-    with pytest.raises((ValueError, RuntimeError), match="contiguous or channels_last memory is wanted"):
-        rows[name].call(x[:, :, :, ::2], 3, None, None, 1e-5)
