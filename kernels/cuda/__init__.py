@@ -1,8 +1,10 @@
 """The row ``cuda``: our CUDA C++, compiled at run time and launched on torch's current stream.
 
-``group_norm.cu`` is the kernel, ``build`` compiles it, ``launch`` gives shapes their grid; the row is here.
+``group_norm.cu`` is the forward kernel, ``build`` compiles it, ``launch`` gives shapes their grid; ``backward.cu``,
+``backward_build`` and ``backward_plan`` are the same for the gradients, which ``backward`` launches. The row is here.
 """
 
+# ruff: noqa: PLR0917 (operators have the arguments of their schema)
 from __future__ import annotations
 
 import ctypes
@@ -13,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import operators
 from ..layout import strides
-from ..table import ProblemLike, register
-from . import build, launch
+from ..table import ACTIVATIONS, ProblemLike, register
+from . import backward_build, build, launch
+from .backward import group_norm_backward
 
 
 def _unavailable() -> str | None:
@@ -37,6 +41,10 @@ def inspect(arch: str) -> dict[str, build.Resources]:
             arch, dtype=dtype, weight_dtype=weight_dtype, activation=activation
         ).resources
         for dtype, weight_dtype, activation in build.variants()
+    } | {
+        f"backward/{variant}/{kernel}": resources
+        for variant in backward_build.widest()
+        for kernel, resources in backward_build.compile_for(arch, variant).resources.items()
     }
 
 
@@ -62,17 +70,16 @@ def _parameter_dtype(C: int, weight: Tensor | None, bias: Tensor | None) -> torc
     return given[0].dtype if given else torch.float32
 
 
-@register("cuda", devices=("cuda",), supports=_supports, unavailable=_unavailable, inspect=inspect)
-def group_norm(
+def _normalize(
     x: Tensor,
     num_groups: int,
     weight: Tensor | None,
     bias: Tensor | None,
     eps: float,
-    *,
-    activation: str = "none",
+    activation: int,
+    statistics: Tensor | None,
 ) -> Tensor:
-    """Normalize x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be compiled."""
+    """Launch the forward kernel on x, dense, and on the statistics' memory if they are wanted."""
     from cuda.core import LaunchConfig  # noqa: PLC0415 (cuda-core is an extra)
     from cuda.core import launch as enqueue  # noqa: PLC0415
 
@@ -84,7 +91,7 @@ def group_norm(
     channels_last = lie.p != 1
     plan = launch.plan(N=N, C=C, G=num_groups, positions=lie.positions, channels_last=channels_last)
     with torch.cuda.device(x.device):
-        kernel = _kernel(x.get_device(), x.dtype, _parameter_dtype(C, weight, bias), activation)
+        kernel = _kernel(x.get_device(), x.dtype, _parameter_dtype(C, weight, bias), ACTIVATIONS[activation])
         enqueue(
             torch.cuda.current_stream(),
             LaunchConfig(grid=plan.grid, block=plan.block),
@@ -96,5 +103,47 @@ def group_norm(
             *map(ctypes.c_int64, (num_groups, C // num_groups, lie.n, lie.c, plan.outer, plan.inner, plan.stride)),
             ctypes.c_int(channels_last),
             ctypes.c_double(eps),
+            0 if statistics is None else statistics.data_ptr(),
         )
     return y
+
+
+def _forward(
+    x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float, activation: int
+) -> Tensor:
+    return _normalize(x, num_groups, weight, bias, eps, activation, None)
+
+
+def _training(
+    x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float, activation: int
+) -> tuple[Tensor, Tensor]:
+    statistics = x.new_empty((x.shape[0], num_groups, 3), dtype=torch.float32)
+    return _normalize(x, num_groups, weight, bias, eps, activation, statistics), statistics
+
+
+_operators = operators.define(
+    "cuda",
+    {
+        "CUDA": {
+            "group_norm": _forward,
+            "group_norm_training": _training,
+            "group_norm_backward": group_norm_backward,
+        }
+    },
+)
+
+
+@register("cuda", devices=("cuda",), supports=_supports, unavailable=_unavailable, inspect=inspect, differentiable=True)
+def group_norm(
+    x: Tensor,
+    num_groups: int,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    *,
+    activation: str = "none",
+) -> Tensor:
+    """Normalize x (N, C, ...), float32, float16 or bfloat16; raise `build.BuildError` if it cannot be compiled."""
+    if torch.compiler.is_compiling():
+        return operators.compiled("cuda", x, num_groups, weight, bias, eps, activation)
+    return _operators(x, num_groups, weight, bias, eps, activation)

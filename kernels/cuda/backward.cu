@@ -23,7 +23,7 @@
   }
 
 // (N, C, stretches) entries to g_partials.
-extern "C" __global__ void __launch_bounds__(256, 2) sums(PARAMETERS) {
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) sums(PARAMETERS) {
   extern __shared__ float4 s_all[];
   const Shape shape = SHAPE;
   const Given given = GIVEN;
@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) sums(PARAMETERS) {
 }
 
 // One block a slice, the last first.
-extern "C" __global__ void __launch_bounds__(256, 2) apply(PARAMETERS) {
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) apply(PARAMETERS) {
   const Shape shape = SHAPE;
   const Given given = GIVEN;
   const Slice slice = slice_of(shape, gridDim.x - 1 - blockIdx.x);
@@ -44,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) apply(PARAMETERS) {
 
 // One block an item, whose x and dy are read again at once. Dynamic shared memory: a float2 of each of the tile's
 // entries, one of each of its groups, then the table of channels_last.
-extern "C" __global__ void __launch_bounds__(256, 2) together(PARAMETERS) {
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) together(PARAMETERS) {
   extern __shared__ float4 s_all[];
   const Shape shape = SHAPE;
   const Given given = GIVEN;
@@ -86,7 +86,7 @@ __device__ __forceinline__ void store_parameter(float v, void* g, int channel, b
 
 // Adds up partials (N, C, stretches), a warp a sum: `groups` (all samples') to g_coefficients, then the channels'
 // dweight and dbias, each if it is not null.
-extern "C" __global__ void __launch_bounds__(256, 2)
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2)
     combine(const float2* __restrict__ g_partials, const void* __restrict__ g_weight, float2* g_coefficients,
             void* g_dweight, void* g_dbias, int samples, int groups, int channels, int per_group, int positions,
             int stretches, int parameters_are_float) {

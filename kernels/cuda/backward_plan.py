@@ -11,12 +11,17 @@ dweight and dbias cost one more launch beside ``together``, ``combine``; without
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass
+from typing import Any
 
-_THREADS = 256
+_THREADS = {False: 256, True: 224}
+"""Of a block, by whether channels are last (see backward_lines.cuh)."""
+_SHARED = 49152
+"""Dynamic shared memory that a block may have unasked."""
 _HELD = 98304
-"""Bytes of an item's x and dy: two such blocks a multiprocessor leave room in the 256 KB of an L1 (192 KB on sm_80)."""
+"""Bytes of an item's x and dy: two such blocks fill the 192 KB of sm_80's L1, 256 KB since sm_90."""
 _LEAST_ITEM = 16384
 """An item's bytes of x and dy below this leave a block's threads idle: 256 of them move 8 KB at once."""
 _STEPS = 16
@@ -50,6 +55,34 @@ class Plan:
     """Pairs of sums in memory, 8 bytes each; 0 where nobody outside a block needs them."""
     coefficients: int
     """Pairs of coefficients in memory, 8 bytes each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pointers:
+    """What the kernels read and write, each an address or whatever stands for one; 0 or None where there is none."""
+
+    dy: Any
+    x: Any
+    statistics: Any
+    weight: Any
+    bias: Any
+    dx: Any
+    dweight: Any
+    dbias: Any
+    partials: Any
+    coefficients: Any
+
+
+def arguments(
+    plan: Plan, launch: Launch, pointers: Pointers, *, activation: int, parameters_are_float: bool
+) -> tuple[Any, ...]:
+    """Give what a launch of the plan passes to its kernel, in the order of its parameters."""
+    p, is_float = pointers, ctypes.c_int(parameters_are_float)
+    if launch.kernel == "combine":
+        combined = map(ctypes.c_int, plan.combined)
+        return (p.partials, p.weight, p.coefficients, p.dweight, p.dbias, *combined, is_float)
+    given = (p.dy, p.x, p.statistics, p.weight, p.bias, p.dx, p.partials, p.coefficients)
+    return (*given, *map(ctypes.c_int, plan.numbers), ctypes.c_int(activation), is_float)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,19 +137,19 @@ def plan(
     run = C if channels_last else positions
     vector = math.gcd(run, min(16, max(itemsize, alignment)) // itemsize)
     D = C // G
-    tile = _tile(C, D, vector, positions, channels_last, itemsize)
+    tile = _tile(C, D, vector, 2 * positions * itemsize, channels_last=channels_last, itemsize=itemsize)
     item_bytes = 2 * tile * positions * itemsize
     whole = _cut(tile, vector, positions, channels_last, whole=True)
-    together = needs_dx and item_bytes <= _HELD
+    shared_bytes = 8 * (tile * whole.stretches + tile // D) + whole.table_bytes
+    together = needs_dx and item_bytes <= _HELD and shared_bytes <= _SHARED
     cut = whole if together else _cut(tile, vector, positions, channels_last, whole=False)
     items = N * (C // tile)
-    entries = 8 * (tile * cut.stretches + tile // D)
     sums = N * G if needs_dx and not together else 0
-    launches = [_walk("together", items, cut, entries + cut.table_bytes)] if together else []
+    launches = [_walk("together", items, cut, shared_bytes)] if together else []
     launches += [_walk("sums", items, cut, cut.table_bytes)] if not together else []
     if sums or needs_parameters:
         tasks = sums + (C if needs_parameters else 0)
-        launches.append(Launch(kernel="combine", grid=math.ceil(tasks / (_THREADS // 32)), block=_THREADS))
+        launches.append(Launch(kernel="combine", grid=math.ceil(tasks / 4), block=128))
     launches += [_walk("apply", items, cut, 0)] if sums else []
     return Plan(
         vector=vector,
@@ -133,14 +166,17 @@ def _walk(kernel: str, items: int, cut: _Cut, shared_bytes: int) -> Launch:
     return Launch(kernel=kernel, grid=items * cut.team, block=32 * cut.warps, shared_bytes=shared_bytes)
 
 
-def _tile(C: int, D: int, vector: int, positions: int, channels_last: bool, itemsize: int) -> int:
-    """Give the fewest channels that are whole groups and vectors, work enough for a block, and whole sectors."""
+def _tile(C: int, D: int, vector: int, row_bytes: int, *, channels_last: bool, itemsize: int) -> int:
+    """Give the fewest channels that are whole groups and vectors, work enough for a block, and whole sectors.
+
+    ``row_bytes`` is what a channel's x and dy take.
+    """
     least = math.lcm(D, vector) if channels_last else D
     for tile in (least * times for times in range(1, C // least + 1)):
         row = tile * itemsize
         if C % tile or (channels_last and row % _SECTOR and C * itemsize % _SECTOR == 0):
             continue
-        if 2 * row * positions >= _LEAST_ITEM or tile == C:
+        if tile * row_bytes >= _LEAST_ITEM or tile == C:
             return tile
     return C
 
@@ -149,8 +185,8 @@ def _cut(tile: int, vector: int, positions: int, channels_last: bool, *, whole: 
     """Deal an item's entries to one block (``whole``), or to as many as have enough each."""
     if channels_last:
         columns = tile // vector
-        width = min(columns, _THREADS)
-        most = _THREADS // width
+        width = min(columns, _THREADS[True])
+        most = _THREADS[True] // width
         stretch = positions if whole else min(positions, most * _STEPS)
         warps = math.ceil(width * min(most, math.ceil(stretch / 2)) / 32)
         team = math.ceil(positions / stretch)
@@ -164,7 +200,7 @@ def _cut(tile: int, vector: int, positions: int, channels_last: bool, *, whole: 
     stretch = math.ceil(vectors / stretches / width) * width
     stretches = math.ceil(vectors / stretch)
     entries, at_once = tile * stretches, 32 // width
-    each = entries if whole else min(entries, 2 * _THREADS // width)
+    each = entries if whole else min(entries, 2 * _THREADS[False] // width)
     return _Cut(
         tile=tile,
         stretches=stretches,
@@ -172,6 +208,6 @@ def _cut(tile: int, vector: int, positions: int, channels_last: bool, *, whole: 
         each=each,
         width=width,
         team=math.ceil(entries / each),
-        warps=min(_THREADS // 32, math.ceil(each / at_once)),
+        warps=min(_THREADS[False] // 32, math.ceil(each / at_once)),
         table_bytes=0,
     )

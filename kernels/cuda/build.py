@@ -64,7 +64,7 @@ def compile_for(arch: str, *, dtype: str, weight_dtype: str, activation: str) ->
         (folder / "group_norm.cubin").write_bytes(code)
         (folder / "resources.json").write_text(json.dumps(asdict(read_resources(log))))
 
-    ingredients = (SOURCE.read_text(), arch, *(f"{name}={value}" for name, value in macros), *include, _nvrtc_version())
+    ingredients = (SOURCE.read_text(), arch, *(f"{name}={value}" for name, value in macros), *include, nvrtc_version())
     folder = cache.built("cuda", ingredients, make)
     resources = Resources(**json.loads((folder / "resources.json").read_text()))
     return Built(arch=arch, cubin=folder / "group_norm.cubin", resources=resources)
@@ -109,7 +109,8 @@ def _nvrtc(arch: str, macros: tuple[tuple[str, str], ...], include: list[str]) -
     return bytes(code), log.getvalue()
 
 
-def _nvrtc_version() -> str:
+def nvrtc_version() -> str:
+    """Give NVRTC's version."""
     from cuda.bindings import nvrtc  # noqa: PLC0415 (an extra)
 
     return str(nvrtc.nvrtcVersion()[1:])

@@ -63,7 +63,8 @@ extern "C" __global__ void __launch_bounds__(1024, 1) group_norm(
     long long groups, long long channels,      // of a sample; of a group
     long long sample_stride, long long channel_stride,
     long long outer, long long inner, long long stride,
-    int channels_last, double eps) {
+    int channels_last, double eps,
+    float* __restrict__ g_statistics) {        // (N, groups, 3): mean, what rounding took from it, rstd; or null
   const long long group = blockIdx.x % groups, first_channel = group * channels;
   const long long base = blockIdx.x / groups * sample_stride + first_channel * channel_stride;
   const ELEMENT* g_in = g_x + base;
@@ -85,6 +86,12 @@ extern "C" __global__ void __launch_bounds__(1024, 1) group_norm(
   const float rest = first / count, raw = (second - first * rest) / count;
   const float variance = raw < 0.0f ? 0.0f : raw;  // a NaN stays
   const float rstd = 1.0f / sqrtf(variance + static_cast<float>(eps));
+  if (g_statistics && threadIdx.x == 0 && threadIdx.y == 0) {
+    float* g_mine = g_statistics + 3ll * blockIdx.x;
+    g_mine[0] = mean;
+    g_mine[1] = rest;
+    g_mine[2] = rstd;
+  }
 
   for_each_of_group(outer, inner, stride, [&](long long at, long long o, long long i) {
     const long long channel = first_channel + (channels_last ? i : o);

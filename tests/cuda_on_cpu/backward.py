@@ -1,18 +1,14 @@
 """The backward kernels as ``kernels.cuda`` launches them, on the CPU: the same source, flags, plan and arguments."""
 
-import ctypes
-from pathlib import Path
-
 import cuda_on_cpu as cpu
 import torch
 from torch.nn import functional
 
+from kernels.cuda import backward_build as compiled
 from kernels.cuda import backward_plan
-from kernels.cuda import build as compiled
 from kernels.layout import strides
 
-SOURCE = Path(compiled.SOURCE).with_name("backward.cu")
-KERNELS = ("sums", "apply", "together", "combine")
+SOURCE = compiled.SOURCE
 ACTIVATIONS = (lambda z: z, functional.silu, functional.relu)
 
 
@@ -34,12 +30,9 @@ def plan_of(x, num_groups, wants=(True, True, True), alignment=16):
 
 def module(plan, x, sanitizer, source=SOURCE):
     """Compile the variant that a plan asks for."""
-    macros = {
-        "ELEMENT": compiled.ELEMENTS[str(x.dtype).removeprefix("torch.")],
-        "VECTOR": str(plan.vector),
-        "CHANNELS_LAST": str(int(strides(x).p != 1)),
-    }
-    return cpu.build(source, KERNELS, macros=macros, sanitizer=sanitizer)
+    dtype = str(x.dtype).removeprefix("torch.")
+    variant = compiled.Variant(dtype=dtype, vector=plan.vector, channels_last=strides(x).p != 1)
+    return cpu.build(source, compiled.KERNELS, macros=variant.macros, sanitizer=sanitizer)
 
 
 def statistics_of(x, num_groups, eps=1e-5):
@@ -58,26 +51,36 @@ def backward(
     plan = plan or plan_of(x, num_groups, wants, alignment)
     parameter = next((p.dtype for p in (weight, bias) if p is not None), torch.float32)
     made = [torch.empty_like(x), *(torch.empty(x.shape[1], dtype=parameter) for _ in range(2))]
-    dx, dweight, dbias = (cpu.writes(t, n) if w else None for t, n, w in zip(made, ("dx", "dw", "db"), wants))
+    named = zip(made, ("dx", "dweight", "dbias"), wants, strict=True)
+    dx, dweight, dbias = (cpu.writes(tensor, name) if wanted else None for tensor, name, wanted in named)
     given = [None if p is None else cpu.reads(p, name) for p, name in ((weight, "weight"), (bias, "bias"))]
     partials = cpu.writes(torch.empty(plan.partials, 2), "partials") if plan.partials else None
     coefficients = cpu.writes(torch.empty(plan.coefficients, 2), "coefficients") if plan.coefficients else None
-    is_float = ctypes.c_int(parameter == torch.float32)
-    first = (cpu.reads(dy, "dy"), cpu.reads(x, "x"), cpu.reads(statistics_of(x, num_groups), "statistics"), *given, dx)
-    walk = (*first, partials, coefficients, *map(ctypes.c_int, plan.numbers), ctypes.c_int(activation), is_float)
-    combine = (partials, given[0], coefficients, dweight, dbias, *map(ctypes.c_int, plan.combined), is_float)
+    pointers = backward_plan.Pointers(
+        dy=cpu.reads(dy, "dy"),
+        x=cpu.reads(x, "x"),
+        statistics=cpu.reads(statistics_of(x, num_groups), "statistics"),
+        weight=given[0],
+        bias=given[1],
+        dx=dx,
+        dweight=dweight,
+        dbias=dbias,
+        partials=partials,
+        coefficients=coefficients,
+    )
+    flags = {"activation": activation, "parameters_are_float": parameter == torch.float32}
     launches = [
         cpu.Launch(
             kernel=launch.kernel,
             grid=launch.grid,
             block=launch.block,
             shared_bytes=launch.shared_bytes,
-            arguments=combine if launch.kernel == "combine" else walk,
+            arguments=backward_plan.arguments(plan, launch, pointers, **flags),
         )
         for launch in plan.launches
     ]
     module(plan, x, sanitizer, source).run(launches, seed=seed)
-    return tuple(t if w else None for t, w in zip(made, wants))
+    return tuple(tensor if wanted else None for tensor, wanted in zip(made, wants, strict=True))
 
 
 def oracle(dy, x, num_groups, weight=None, bias=None, *, activation=0, eps=1e-5):

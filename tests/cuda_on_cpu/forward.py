@@ -35,7 +35,7 @@ def plan_of(x, num_groups):
     return launcher.plan(N=N, C=C, G=num_groups, positions=lie.positions, channels_last=lie.p != 1)
 
 
-def forward(built, x, num_groups, weight=None, bias=None, *, eps=1e-5, seed=0):
+def forward(built, x, num_groups, weight=None, bias=None, *, eps=1e-5, seed=0, statistics=None):
     """Run a compiled variant as the row ``cuda`` would."""
     y, lie, plan = torch.empty_like(x), strides(x), plan_of(x, num_groups)
     whole = (num_groups, x.shape[1] // num_groups, lie.n, lie.c, plan.outer, plan.inner, plan.stride)
@@ -47,6 +47,7 @@ def forward(built, x, num_groups, weight=None, bias=None, *, eps=1e-5, seed=0):
         *map(ctypes.c_int64, whole),
         ctypes.c_int(lie.p != 1),
         ctypes.c_double(eps),
+        None if statistics is None else cpu.writes(statistics, "statistics"),
     )
     built.run([cpu.Launch(kernel=compiled.KERNEL, arguments=arguments, grid=plan.grid, block=plan.block)], seed=seed)
     return y

@@ -12,7 +12,9 @@ from kernels.cuda import build
 
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100", "sm_120"])
 def test_every_variant_compiles_and_spills_nothing(arch):
-    resources = cuda.inspect(arch)
+    told = cuda.inspect(arch)
+    resources = {name: each for name, each in told.items() if not name.startswith("backward/")}
+    assert len(told) == len(resources) + 24  # test_backward_build.py judges those
     assert len(resources) == 15
     # 65,536 registers for a block of 1,024 threads.
     assert all(0 < variant.registers <= 64 and variant.spill_bytes == 0 for variant in resources.values())
