@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-_THREADS = {False: 256, True: 224}
+_THREADS = {False: 256, True: 192}
 """Of a block, by whether channels are last (see backward_lines.cuh)."""
 _SHARED = 49152
 """Dynamic shared memory that a block may have unasked."""

@@ -6,6 +6,7 @@ lanes from 1 to 32 an entry, several stretches a channel, several blocks an item
 
 import backward
 import cuda_on_cpu as cpu
+import forward
 import pytest
 import torch
 
@@ -136,6 +137,17 @@ def test_a_poisoned_group_poisons_itself_alone(sanitizer):
     assert torch.equal(dx[0], clean[0])
     assert torch.equal(dx[1, :4], clean[1, :4])
     assert torch.equal(dx[1, 8:], clean[1, 8:])
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_forward_kernel_leaves_what_the_backward_needs(sanitizer, last):
+    _, x, weight, bias = _inputs((2, 12, 7, 5), torch.float32, last=last, mean=1e4)
+    statistics = torch.empty(2, 3, 3)
+    built = forward.module(torch.float32, torch.float32, "none", sanitizer)
+    forward.forward(built, x, 3, weight, bias, statistics=statistics)
+    made, wanted = statistics.double(), backward.statistics_of(x, 3).double()
+    assert (made[..., :2].sum(2) - wanted[..., :2].sum(2)).abs().max() <= 1e-7
+    assert ((made[..., 2] - wanted[..., 2]) / wanted[..., 2]).abs().max() <= 4e-7
 
 
 TOGETHER, SPLIT = (2, 12, 7, 8), (1, 4, 160, 160)

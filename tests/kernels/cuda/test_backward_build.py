@@ -14,7 +14,7 @@ def test_the_widest_variants_compile_and_spill_nothing(arch, variant):
     resources = build.compile_for(arch, variant).resources
     assert set(resources) == set(build.KERNELS)
     # 65,536 registers for two blocks.
-    most = 144 if variant.channels_last else 128
+    most = 168 if variant.channels_last else 128
     assert all(0 < kernel.registers <= most and kernel.spill_bytes == 0 for kernel in resources.values())
     # Static; the assembler of sm_90 and later keeps 1 KB of a block's for itself.
     assert {kernel.shared_bytes % 1024 for kernel in resources.values()} == {0}

@@ -30,7 +30,7 @@ def test_limits_are_kept(problem, needs_dx, needs_parameters, alignment):
     for launch in made.launches:
         assert 0 < launch.grid < 2**31
         assert launch.block % 32 == 0
-        assert 32 <= launch.block <= (224 if problem["channels_last"] else 256)
+        assert 32 <= launch.block <= (192 if problem["channels_last"] else 256)
         assert launch.shared_bytes <= 49152
 
 
