@@ -189,6 +189,7 @@ class Measuring:
         at, report = _now(), None
         if measured is not None and self.directory.journal_path.exists():
             measured.write_frames(ANSWER_IS_NO)
+            self.directory.update(totals=measured.totals(self.sweep))
             measured.write_report(interrupted=at)
             report = self.directory.report_path
         self.directory.update(interrupted=at)
@@ -200,10 +201,11 @@ class Measuring:
         wall_s = time.perf_counter() - began + before_s
         cost = about.cost(passes.spent, wall_s=wall_s, starting_s=starting_s, reporting_s=0.0)
         info = self.directory.info()
-        ended = {"finished": _now(), "load": (info.get("load") or {}) | {"after": host.load()}}
+        ended: dict[str, Any] = {"finished": _now(), "load": (info.get("load") or {}) | {"after": host.load()}}
         if (line := passes.disturbed) is not None:
             self.listener.warned(line)
             ended["warnings"] = [*info.get("warnings", ()), line]
+        ended["totals"] = measured.totals(self.sweep)
         measured.write_report(**ended, cost=cost)
         reported_s = time.perf_counter() - began + before_s
         cost = about.cost(passes.spent, wall_s=reported_s, starting_s=starting_s, reporting_s=reported_s - wall_s)

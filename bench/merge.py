@@ -29,6 +29,7 @@ from bench.record import frames, rundir
 from bench.record.durable import told_when_unwritable
 from bench.record.frames import Writer
 from bench.record.rundir import RESULTS, SAMPLES, RunDirectory
+from bench.totals import totals
 from reports import render
 from reports.schema import PROBLEM_COLUMNS
 
@@ -122,6 +123,9 @@ def merge(parts: Sequence[Part], out: Path, command: Sequence[str] = ()) -> RunD
             directory = rundir.create(unfinished, _info(parts, command))
             _write_frames(directory, parts)
             written = frames.read(unfinished)
+            sweep = Sweep.from_dict(directory.info()["sweep"])
+            reference = directory.info()["settings"]["reference"]
+            directory.update(totals=[total.to_dict() for total in totals(sweep, written, reference)])
             info = directory.info()
             render.render(written.results, written.samples, info, formats=("html", "md"), out=unfinished)
             unfinished.replace(out)

@@ -13,8 +13,10 @@ from bench.past import by_stretch
 from bench.plan.block import Block
 from bench.plan.config import Settings
 from bench.plan.cost import Need
+from bench.plan.sweep import Sweep
 from bench.record import frames, journal
 from bench.record.rundir import RunDirectory
+from bench.totals import totals
 from reports import render
 from reports.schema import ResultRow
 
@@ -64,6 +66,13 @@ class Measured:
                     held[one.key].feed(one)
                 upcoming = next(visited, None)
             yield from held.values()
+
+    def totals(self, sweep: Sweep) -> list[dict[str, Any]]:
+        """Sum up the model that the sweep is, for run.json; empty where it is none."""
+        if not sweep.model:
+            return []
+        written = frames.read(self.directory.path)
+        return [total.to_dict() for total in totals(sweep, written, self.conditions.reference)]
 
     def write_report(self, **ended: Any) -> None:
         """Write the report of the frames; ``ended`` is what run.json will say of the run's end."""

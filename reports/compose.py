@@ -16,6 +16,7 @@ from .style import looks
 
 _SECTIONS = (
     facts.at_a_glance,
+    facts.whole_models,
     pictured.speedup,
     pictured.scaling,
     pictured.bytes_moved,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.errors import UsageError
+from bench.plan.config import preset_names
 
 if TYPE_CHECKING:
     from bench.plan.config import Config, Settings
@@ -25,7 +26,14 @@ def _option(*names: str, help: str, panel: str) -> Any:  # noqa: A002 - typer's 
     return typer.Option(*names, help=help, rich_help_panel=panel, show_default=False)
 
 
-Preset = Annotated[str | None, _option("--preset", help="quick (default), default, full.", panel=_AXES)]
+Preset = Annotated[
+    str | None,
+    _option(
+        "--preset",
+        help=f"{', '.join(preset_names())}; docs/workloads.md tells of the models. quick by default.",
+        panel=_AXES,
+    ),
+]
 ConfigFile = Annotated[Path | None, _option("--config", help="A TOML file instead of a preset.", panel=_AXES)]
 N = Annotated[str | None, _option("-N", help="Batch sizes: 1,2,4.", panel=_AXES)]
 C = Annotated[str | None, _option("-C", help="Channels: 320,640.", panel=_AXES)]

@@ -71,8 +71,9 @@ def plan_table(planned: Plan) -> Table:
     table = Table(title=f"{len(planned.blocks)} problems", caption="\n".join(caption), caption_justify="left")
     for column in ("N", "C", "H", "W", "G"):
         table.add_column(column, justify="right")
-    for column in ("dtype", "layout", "direction", "activation", "count", "MB needed", "source"):
+    for column in ("dtype", "layout", "direction", "activation", "count", "MB needed"):
         table.add_column(column)
+    table.add_column("source", no_wrap=True)
     hidden = len(planned.blocks) - _MOST_ROWS
     if hidden > 0:
         table.title = f"the first {_MOST_ROWS} of {len(planned.blocks):,} problems; --json lists all"

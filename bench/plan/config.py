@@ -128,7 +128,7 @@ def load_preset(name: str) -> Config:
 
 
 def load_config(path: Path | str) -> Config:
-    """Read a TOML file with ``[sweep]``, ``[[problem]]`` and ``[settings]``.
+    """Read a TOML file with ``model``, ``[sweep]``, ``[[problem]]`` and ``[settings]``.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _presets() -> Iterable[Any]:
 
 def _config(document: Mapping[str, Any], file: str) -> Config:
     where = f"{file}: "
-    _check_keys(document, ("sweep", "problem", "settings"), where)
+    _check_keys(document, ("model", "sweep", "problem", "settings"), where)
     sweep = dict(_table(document.get("sweep", {}), f"{where}sweep"))
     device = axes.words(_text(sweep.pop("device", "cpu"), f"{where}sweep.device"), DEVICES, f"{where}sweep.device")
     if len(device) > 1:
@@ -163,7 +163,8 @@ def _config(document: Mapping[str, Any], file: str) -> Config:
     if sweep:
         entries.insert(0, _axes(sweep, f"{where}sweep"))
     settings = _settings(_table(document.get("settings", {}), f"{where}settings"), f"{where}settings.")
-    return Config(sweep=Sweep(entries=tuple(entries), device=device[0]), settings=settings)
+    model = _name(document.get("model", ""), f"{where}model")
+    return Config(sweep=Sweep(entries=tuple(entries), device=device[0], model=model), settings=settings)
 
 
 def _axes(table: Any, where: str) -> Axes:

@@ -73,26 +73,37 @@ class Sweep:
 
     entries: tuple[Axes, ...]
     device: str = "cpu"
+    model: str = ""
+    """The model whose forward pass makes all these calls, ``count`` of each, and no other; none if it is empty."""
 
     def override(self, **axes: Sequence[Any]) -> Sweep:
         """Replace these axes in every entry.
 
-        With other C, H, W or G a problem is its model's layer no longer: its source and count go, and entries that
-        have become equal are one.
+        With other C, H, W or G a problem is its model's layer no longer: its source and count go, and the sweep's
+        model; entries that have become equal are one.
         """
         values: dict[str, Any] = {name: tuple(values) for name, values in axes.items()}
+        model = self.model
         if any(name in values for name in _SHAPE):
             values |= {"count": 1, "source": ""}
-        return replace(self, entries=tuple(dict.fromkeys(replace(entry, **values) for entry in self.entries)))
+            model = ""
+        entries = tuple(dict.fromkeys(replace(entry, **values) for entry in self.entries))
+        return replace(self, entries=entries, model=model)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Name the axes on which some entry has several values: each choice of them is a variant of the model."""
+        return tuple(name for name in AXES if any(len(getattr(entry, name)) > 1 for entry in self.entries))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the sweep as plain data, for run.json."""
-        return {"entries": [entry.to_dict() for entry in self.entries], "device": self.device}
+        return {"entries": [entry.to_dict() for entry in self.entries], "device": self.device, "model": self.model}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Sweep:
         """Read what ``to_dict`` gave; KeyError or TypeError where a key is missing or unknown."""
-        return cls(entries=tuple(Axes.from_dict(entry) for entry in data["entries"]), device=data["device"])
+        entries = tuple(Axes.from_dict(entry) for entry in data["entries"])
+        return cls(entries=entries, device=data["device"], model=data.get("model", ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from .. import intake, machine
+from .. import intake, machine, tables, totals
 from .. import quantities as q
 from ..schema import ComparisonRow, ResultRow
 from ..sentences import without_agreement
@@ -20,7 +20,7 @@ from ..views import cells, records, timed, winners
 
 _LEAST_NAME = 12
 _CUT = {"problem", "verdict"}
-_RIGHT = {"latency", "speed-up", "clone", "error", "extra memory", "base", "head", "change"}
+_RIGHT = {"latency", "together", "speed-up", "clone", "error", "extra memory", "base", "head", "change"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +79,15 @@ def summary(results: pd.DataFrame, info: Mapping[str, Any] | Sequence[Mapping[st
         rows=tuple(rows),
         dropped_first=("extra memory", "clone", "latency"),
     )
+    models = (part for one in totals.of_runs(infos) for part in (Text(), _plain(one)))
     failed = without_agreement(named)
-    return Group(table, Text(f"\n{failed}", style="bold")) if failed else table
+    return Group(table, *models, *([Text(f"\n{failed}", style="bold")] if failed else []))
+
+
+def _plain(one: tables.Table) -> FittingTable:
+    """Show a table of words as the terminal's others."""
+    rows = [dict(zip(one.columns, (entry.text for entry in row), strict=True)) for row in one.rows]
+    return FittingTable(title=one.caption, rows=tuple(rows), dropped_first=("passes", "95 % interval", "remark"))
 
 
 def _summary_row(row: Mapping[str, Any], ranked: pd.DataFrame) -> dict[str, str]:

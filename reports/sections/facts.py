@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .. import machine, tables, views
+from .. import machine, tables, totals, views
 from .. import quantities as q
 from ..document import Section, Subject
 from ..schema import STATUS_MEANING, Status
@@ -30,6 +30,11 @@ def at_a_glance(subject: Subject) -> Section:
         },
     )
     return Section(key="implementations", title="Implementations at a glance", tables=(table,) if len(frame) else ())
+
+
+def whole_models(subject: Subject) -> Section:
+    """Give what a whole model's calls take together, by implementation."""
+    return Section(key="model", title="The whole model", tables=totals.of_runs(subject.infos))
 
 
 def first_calls(subject: Subject) -> Section:
