@@ -45,8 +45,7 @@ def _are_loaded() -> bool:
     return True
 
 
-# Not offered as differentiable: its backward pass is right, but plain, in double and by one thread.
-@register("cpp", devices=("cpu",), supports=_supports, unavailable=_unavailable)
+@register("cpp", devices=("cpu",), differentiable=True, supports=_supports, unavailable=_unavailable)
 def group_norm(
     x: Tensor,
     num_groups: int,

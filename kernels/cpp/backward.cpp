@@ -1,71 +1,68 @@
-// GroupNorm backward: a plain version, in double, one thread.
+// GroupNorm backward, one call: dx, dweight and dbias, whichever are wanted, through the activation too.
+//
+// Bytes: x and dy once from memory where a group (channels_last: a sample) fits a cache, else twice; dx once. What the
+// activation needs is recomputed from x, so nothing but x and three numbers a group is kept from the forward.
 
-#include "statistics.h"
+#include "backward_groups.h"
+#include "backward_samples.h"
+#include "backward_vectors.h"
 
 namespace groupnorm::LEVEL {
+namespace gradient {
 
-double value_at(const void* data, Type type, int64_t i) {
-  switch (type) {
-    case Type::f32: return static_cast<const float*>(data)[i];
-    case Type::f16: return load(static_cast<const Half*>(data) + i, 1).a[0];
-    default: return load(static_cast<const BFloat16*>(data) + i, 1).a[0];
+template <typename T, Activation A>
+void in_layout(const Gradients& p) {
+  if (p.P == 1) backward_of_vectors<T, A>(p);
+  else if (p.is_channels_last) backward_of_samples<T, A>(p);
+  else backward_of_groups<T, A>(p);
+}
+
+template <typename T>
+void with_activation(const Gradients& p, Activation activation) {
+  switch (activation) {
+    case Activation::none: return in_layout<T, Activation::none>(p);
+    case Activation::silu: return in_layout<T, Activation::silu>(p);
+    case Activation::relu: return in_layout<T, Activation::relu>(p);
   }
 }
 
-void put(void* data, Type type, int64_t i, double value) {
-  const Two v{splat(static_cast<float>(value)), F{}};
+template <typename T>
+void write(const double* from, void* to, int64_t C) {
+  for (int64_t c = 0; c < C; ++c) put(static_cast<T*>(to) + c, static_cast<float>(from[c]));
+}
+
+void write(const double* from, void* to, Type type, int64_t C) {
+  if (!to) return;
   switch (type) {
-    case Type::f32: return store(static_cast<float*>(data) + i, v, 1);
-    case Type::f16: return store(static_cast<Half*>(data) + i, v, 1);
-    default: return store(static_cast<BFloat16*>(data) + i, v, 1);
+    case Type::f32: return write<float>(from, to, C);
+    case Type::f16: return write<Half>(from, to, C);
+    case Type::bf16: return write<BFloat16>(from, to, C);
   }
 }
 
-double slope(Activation activation, double v) {
-  if (activation == Activation::none) return 1;
-  if (activation == Activation::relu) return v > 0 ? 1 : 0;
-  const double s = 1 / (1 + std::exp(-v));
-  return s * (1 + v * (1 - s));
-}
+}  // namespace gradient
+
+// Bytes of dx from which it is written past the caches. On two cores, float32: 10 MB 423 us -> 253, 103 MB 5993 -> 4288;
+// and with x + dx behind it, 602 -> 506 and 10254 -> 8466. A line need not be read before it is written.
+constexpr int64_t kStreamed = 4 << 20;
 
 void backward(const Backward& call) {
   const Problem& p = call.problem;
-  const int64_t D = p.channels();
-  Room<double> dweight(p.C), dbias(p.C);
-  for (int64_t c = 0; c < p.C; ++c) dweight[c] = dbias[c] = 0;
-  const auto place = [&](int64_t n, int64_t c, int64_t i) {
-    return p.channels_last ? (n * p.P + i) * p.C + c : (n * p.C + c) * p.P + i;
-  };
-  for (int64_t n = 0; n < p.N; ++n) {
-    for (int64_t g = 0; g < p.G; ++g) {
-      const float* s = call.statistics + 3 * (n * p.G + g);
-      const double rstd = s[2], count = static_cast<double>(D * p.P);
-      const auto each = [&](auto&& use) {
-        for (int64_t c = g * D; c < (g + 1) * D; ++c) {
-          const double w = call.weight.data ? value_at(call.weight.data, call.weight.type, c) : 1;
-          const double b = call.bias.data ? value_at(call.bias.data, call.bias.type, c) : 0;
-          for (int64_t i = 0; i < p.P; ++i) {
-            const int64_t at = place(n, c, i);
-            const double normal = (value_at(call.x, p.type, at) - s[0] - s[1]) * rstd;
-            use(c, at, normal, w, value_at(call.dy, p.type, at) * slope(p.activation, normal * w + b));
-          }
-        }
-      };
-      double first = 0, second = 0;
-      each([&](int64_t c, int64_t, double normal, double w, double dy) {
-        first += dy * w, second += dy * w * normal;
-        dweight[c] += dy * normal, dbias[c] += dy;
-      });
-      if (!call.dx) continue;
-      each([&](int64_t, int64_t at, double normal, double w, double dy) {
-        put(call.dx, p.type, at, rstd * (dy * w - (first + normal * second) / count));
-      });
-    }
+  const int64_t bytes = p.N * p.C * p.P * (p.type == Type::f32 ? 4 : 2);
+  const bool is_summed = call.dweight || call.dbias;
+  Room<float> room(2 * p.C);
+  Room<double> sums(is_summed ? 2 * p.C : 0);
+  const gradient::Gradients gradients{
+      p.N, p.C, p.P, p.G, p.channels_last, p.pool, call.dy, call.x, call.dx, call.statistics,
+      floats_of(call.weight, p.C, 1.0f, &room[0]), floats_of(call.bias, p.C, 0.0f, &room[p.C]),
+      is_summed ? &sums[p.C] : nullptr, is_summed ? &sums[0] : nullptr, bytes >= kStreamed};
+  switch (p.type) {
+    case Type::f32: gradient::with_activation<float>(gradients, p.activation); break;
+    case Type::f16: gradient::with_activation<Half>(gradients, p.activation); break;
+    case Type::bf16: gradient::with_activation<BFloat16>(gradients, p.activation); break;
   }
-  for (int64_t c = 0; c < p.C; ++c) {
-    if (call.dweight) put(call.dweight, call.dweight_type, c, dweight[c]);
-    if (call.dbias) put(call.dbias, call.dbias_type, c, dbias[c]);
-  }
+  gradient::write(gradients.dweight, call.dweight, call.dweight_type, p.C);
+  gradient::write(gradients.dbias, call.dbias, call.dbias_type, p.C);
 }
 
 }  // namespace groupnorm::LEVEL

@@ -1,0 +1,221 @@
+// Backward, contiguous: a group is one run of memory, a channel P elements of it.
+//
+//   thread 0: |group 0        |group 1        | ...      read x, dy -> sums;  read x, dy again (cache) -> dx
+//   thread 1: |group k        |group k+1      | ...
+// A group too big to stay in cache twice over is worked on by all threads at once, in pieces; the second reading goes
+// backwards, so that it begins with what was read last.
+
+#pragma once
+
+#include "backward_problem.h"
+
+namespace groupnorm::LEVEL::gradient {
+
+constexpr int64_t kStep = 2 * kBlock;     // elements: four vectors, for an addition waits for the last one's sum
+constexpr int64_t kChain = 8 * kStep;     // 8 additions in a row
+constexpr int64_t kTile = 8 * kChain;     // and 8 of those sums
+constexpr int64_t kPiece = 32768;         // elements of one channel: what one thread takes when a group is shared
+
+struct TwoSums {
+  Two g{}, gx{};
+};
+
+// A channel of a sample. All of it is passed by value: what memory holds, a store might change.
+template <typename T, Activation A>
+struct Channel {
+  F high, slope, offset;
+
+  Channel(const Normal& s, float w, float b)
+      : high(splat(s.high)), slope(splat(s.slope(w))), offset(splat(A == Activation::none ? 0 : s.offset(w, b))) {}
+
+  // From B blocks to their g and d, 2 B vectors of each.
+  template <int B>
+  GROUPNORM_INLINE void read(const Two (&dy)[B], const Two (&x)[B], F (&g)[2 * B], F (&d)[2 * B]) const {
+    F pre[2 * B];
+    for (int i = 0; i < B; ++i) {
+      g[2 * i] = dy[i].a, g[2 * i + 1] = dy[i].b, d[2 * i] = x[i].a - high, d[2 * i + 1] = x[i].b - high;
+    }
+    for (int i = 0; i < 2 * B; ++i) pre[i] = fma(d[i], slope, offset);
+    through_activation<T, A>(g, pre);
+  }
+
+  template <int B>
+  GROUPNORM_INLINE void add(const Two (&dy)[B], const Two (&x)[B], TwoSums (&sums)[B]) const {
+    F g[2 * B], d[2 * B];
+    read(dy, x, g, d);
+    for (int i = 0; i < B; ++i) {
+      sums[i].g.a += g[2 * i], sums[i].gx.a = fma(g[2 * i], d[2 * i], sums[i].gx.a);
+      sums[i].g.b += g[2 * i + 1], sums[i].gx.b = fma(g[2 * i + 1], d[2 * i + 1], sums[i].gx.b);
+    }
+  }
+
+  template <int B>
+  GROUPNORM_INLINE void pull(const Two (&dy)[B], const Two (&x)[B], F by_d, F by_one, Two (&dx)[B]) const {
+    F g[2 * B], d[2 * B];
+    read(dy, x, g, d);
+    for (int i = 0; i < B; ++i) {
+      dx[i].a = fma(g[2 * i], slope, fma(d[2 * i], by_d, by_one));
+      dx[i].b = fma(g[2 * i + 1], slope, fma(d[2 * i + 1], by_d, by_one));
+    }
+  }
+};
+
+template <typename T, Activation A>
+Sums sums_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count) {
+  F g{}, gx{};
+  int64_t i = 0;
+  while (i + kStep <= count) {
+    TwoSums sums[2];
+    for (const int64_t end = least(i + kChain, count); i + kStep <= end; i += kStep) {
+      channel.template add<2>({take(dy + i), take(dy + i + kBlock)}, {take(x + i), take(x + i + kBlock)}, sums);
+    }
+    g += (sums[0].g.a + sums[0].g.b) + (sums[1].g.a + sums[1].g.b);
+    gx += (sums[0].gx.a + sums[0].gx.b) + (sums[1].gx.a + sums[1].gx.b);
+  }
+  if (i < count) {
+    TwoSums rest[1];
+    if (i + kBlock <= count) channel.template add<1>({take(dy + i)}, {take(x + i)}, rest), i += kBlock;
+    // dy past the end is 0, and so is g.
+    if (i < count) channel.template add<1>({take(dy + i, count - i)}, {take(x + i, count - i)}, rest);
+    g += rest[0].g.a + rest[0].g.b, gx += rest[0].gx.a + rest[0].gx.b;
+  }
+  return {total(g), total(gx)};
+}
+
+template <typename T, Activation A>
+GROUPNORM_INLINE Sums sums_of_piece(const Channel<T, A>& channel, const T* dy, const T* x, int64_t count) {
+  Sums sums = sums_of_tile(channel, dy, x, least(kTile, count));
+  for (int64_t i = kTile; i < count; i += kTile) {
+    sums.add(sums_of_tile(channel, dy + i, x + i, least(kTile, count - i)));
+  }
+  return sums;
+}
+
+template <typename T, Activation A>
+void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams) {
+  const F by_d = splat(pull.d), by_one = splat(pull.one);
+  const auto some = [&](int64_t i, int64_t left) {
+    Two out[1];
+    channel.template pull<1>({take(dy + i, left)}, {take(x + i, left)}, by_d, by_one, out);
+    give(dx + i, out[0], left);
+  };
+  const auto steps = [&](int64_t i, const auto& put) {
+    for (; i + kStep <= count; i += kStep) {
+      Two out[2];
+      channel.template pull<2>({take(dy + i), take(dy + i + kBlock)}, {take(x + i), take(x + i + kBlock)}, by_d, by_one,
+                               out);
+      put(dx + i, out[0]), put(dx + i + kBlock, out[1]);
+    }
+    return i;
+  };
+  int64_t i = 0;
+  if (streams && count >= 2 * kStep) {
+    if (const int64_t head = before_line(dx)) some(0, head), i = head;
+    i = steps(i, [](T* to, Two v) { give_past(to, v); });
+  }
+  i = steps(i, [](T* to, Two v) { give(to, v); });
+  for (; i < count; i += kBlock) some(i, least(kBlock, count - i));
+}
+
+template <typename T, Activation A>
+struct Groups {
+  const Gradients& p;
+  const int64_t D = p.D(), elements = D * p.P, per_channel = ceil_of(p.P, kPiece);
+
+  const T* dy(int64_t n, int64_t c) const { return static_cast<const T*>(p.dy) + (n * p.C + c) * p.P; }
+  const T* x(int64_t n, int64_t c) const { return static_cast<const T*>(p.x) + (n * p.C + c) * p.P; }
+  T* dx(int64_t n, int64_t c) const { return static_cast<T*>(p.dx) + (n * p.C + c) * p.P; }
+  Channel<T, A> channel(int64_t n, int64_t c) const { return {normal_of<T>(p, n, c / D), p.weight[c], p.bias[c]}; }
+
+  // Adds to `g` and `gx`, [C] each, if they are wanted. Gives what is added to the weighted sums of the group: there,
+  // what is not finite stays so, and has the group done again.
+  Sums add_channel(int64_t n, int64_t c, Sums sums, double* g, double* gx) const {
+    const Sums weighted{sums.g * p.weight[c], sums.gx * p.weight[c]};
+    if (g) {
+      if (!is_finite(sums)) sums = Exactly<T, A>(p, n, c).sums(p.P);
+      g[c] += sums.g, gx[c] += sums.gx;
+    }
+    return weighted;
+  }
+
+  void whole(int64_t n, int64_t group, double* g, double* gx) const {
+    const int64_t first = group * D, last = first + D;
+    const Normal normal = normal_of<T>(p, n, group);
+    Sums weighted;
+    for (int64_t c = first; c < last; ++c) {
+      const Channel<T, A> channel(normal, p.weight[c], p.bias[c]);
+      Sums sums = sums_of_piece(channel, dy(n, c), x(n, c), least(kPiece, p.P));
+      for (int64_t i = kPiece; i < p.P; i += kPiece) {
+        sums.add(sums_of_piece(channel, dy(n, c) + i, x(n, c) + i, least(kPiece, p.P - i)));
+      }
+      weighted.add(add_channel(n, c, normal.normalized(sums), g, gx));
+    }
+    if (!p.dx) return;
+    const Pull pull = pull_of(weighted, normal, elements);
+    if (!is_finite(pull)) return group_exactly<T, A>(p, n, group);
+    for (int64_t c = first; c < last; ++c) {
+      write(Channel<T, A>(normal, p.weight[c], p.bias[c]), dy(n, c), x(n, c), dx(n, c), p.P, pull, p.streams);
+    }
+  }
+
+  // All threads at one group.
+  void together(int64_t n, int64_t group, double* g, double* gx) const {
+    const int64_t first = group * D, items = D * per_channel, each = least(p.P, kPiece);
+    Room<Sums> parts(items);
+    const auto piece = [&](int64_t item, int64_t& c, int64_t& at) {
+      c = first + item / per_channel, at = item % per_channel * kPiece;
+      return least(kPiece, p.P - at);
+    };
+    share(p.pool, items, each, Order::forwards, [&](int64_t item, Nothing) {
+      int64_t c, at;
+      const int64_t count = piece(item, c, at);
+      parts[item] = sums_of_piece(channel(n, c), dy(n, c) + at, x(n, c) + at, count);
+    });
+    const Normal normal = normal_of<T>(p, n, group);
+    Sums weighted;
+    for (int64_t d = 0; d < D; ++d) {
+      Sums sums = parts[d * per_channel];
+      for (int64_t i = 1; i < per_channel; ++i) sums.add(parts[d * per_channel + i]);
+      weighted.add(add_channel(n, first + d, normal.normalized(sums), g, gx));
+    }
+    if (!p.dx) return;
+    const Pull pull = pull_of(weighted, normal, elements);
+    if (!is_finite(pull)) return group_exactly<T, A>(p, n, group);
+    share(p.pool, items, each, Order::backwards, [&](int64_t item, Nothing) {
+      int64_t c, at;
+      const int64_t count = piece(item, c, at);
+      write(channel(n, c), dy(n, c) + at, x(n, c) + at, dx(n, c) + at, count, pull, p.streams);
+    });
+  }
+};
+
+template <typename T, Activation A>
+void backward_of_groups(const Gradients& p) {
+  const Groups<T, A> groups{p};
+  const int64_t sample = p.C * p.P, threads = p.pool.threads, all = p.N * p.G;
+  const bool is_big = groups.elements > kBig;
+  // Blocks: some whole samples, or some groups of one.
+  const int64_t samples = most(1, least(p.N, kSmall / sample)), blocks = ceil_of(p.N, samples);
+  const int64_t some = samples > 1 ? p.G : least(p.G, most(1, kSmall / groups.elements)), runs = ceil_of(p.G, some);
+  BlockSums sums(p, blocks);
+  const bool is_shared = is_big && groups.elements * 2 * static_cast<int64_t>(sizeof(T)) * threads > kHeld;
+  const int64_t alone = !is_big ? all : is_shared ? 0 : all / threads * threads;
+  if (!is_big) {
+    share(p.pool, blocks * runs, samples * some * groups.elements, Order::forwards, [&](int64_t item, Nothing) {
+      const int64_t block = item / runs, begin = item % runs * some, end = least(begin + some, p.G);
+      for (int64_t n = block * samples; n < least((block + 1) * samples, p.N); ++n) {
+        for (int64_t group = begin; group < end; ++group) groups.whole(n, group, sums.g(block), sums.gx(block));
+      }
+    });
+  } else {
+    share(p.pool, alone, groups.elements, Order::forwards, [&](int64_t item, Nothing) {
+      groups.whole(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G));
+    });
+    for (int64_t item = alone; item < all; ++item) {
+      groups.together(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G));
+    }
+  }
+  sums.add_up();
+}
+
+}  // namespace groupnorm::LEVEL::gradient
