@@ -129,8 +129,12 @@ def configured(
     sweep = base.sweep if own_sweep else base.sweep.override(**given)
     if not sweep.entries and all(name in given for name in _SHAPE):
         sweep = replace(sweep, entries=(Axes(**given),))
-    if device is not None:
-        sweep = replace(sweep, device=_device(device))
+    return with_options(replace(base, sweep=sweep), device, settings)
+
+
+def with_options(base: Config, device: str | None, settings: dict[str, str | None]) -> Config:
+    """Put a device and settings in the place of ``base``'s, for a command without axes."""
+    sweep = base.sweep if device is None else replace(base.sweep, device=_device(device))
     return replace(base, sweep=sweep, settings=_with_options(base.settings, settings))
 
 

@@ -290,6 +290,28 @@ class Profiled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Consult:
+    """Put a question about one row to a function that a room above this one has for it.
+
+    The function takes the row, the question, and whom to tell whose turn it is; it gives plain data.
+    """
+
+    name: str
+    function: str
+    """As ``package.module:function``."""
+    question: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Consulted:
+    """What it answered, or what the row raised."""
+
+    answer: dict[str, Any] | None = None
+    status: str = "ok"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Close:
     """End the visit and ask whether the inputs were left alone."""
 
@@ -309,9 +331,21 @@ class Broken:
     status: str = "failed"
 
 
-Request = Load | Open | Check | Warm | Time | Cool | Challenge | Weigh | Repeat | Profile | Close
+Request = Load | Open | Check | Warm | Time | Cool | Challenge | Weigh | Repeat | Profile | Consult | Close
 Reply = (
-    Loaded | Opened | Checked | Warmed | Timed | Cooled | Challenged | Weighed | Repeated | Profiled | Closed | Broken
+    Loaded
+    | Opened
+    | Checked
+    | Warmed
+    | Timed
+    | Cooled
+    | Challenged
+    | Weighed
+    | Repeated
+    | Profiled
+    | Consulted
+    | Closed
+    | Broken
 )
 
 _KINDS: dict[str, type] = {
@@ -337,6 +371,8 @@ _KINDS: dict[str, type] = {
         Repeated,
         Profile,
         Profiled,
+        Consult,
+        Consulted,
         Close,
         Closed,
         Broken,

@@ -43,7 +43,7 @@ def make_variant(problem: Problem, seed: int, placement: random.Random, *, yards
     expected = truth(problem, pristine)
     own_dtypes = (pristine.x, pristine.weight, pristine.bias) if problem.direction == "backward" else (pristine.x,)
     dtypes = tuple(tensor.dtype for tensor in own_dtypes if tensor is not None)
-    own = _native_outputs(problem, pristine) if yardstick else None
+    own = native_outputs(problem, pristine) if yardstick else None
     tolerance = Tolerance.beside(
         own,
         expected,
@@ -56,7 +56,8 @@ def make_variant(problem: Problem, seed: int, placement: random.Random, *, yards
     )
 
 
-def _native_outputs(problem: Problem, inputs: Inputs) -> tuple[Tensor, ...] | None:
+def native_outputs(problem: Problem, inputs: Inputs) -> tuple[Tensor, ...] | None:
+    """Give what native returns on contiguous data; None where it raises."""
     contiguous = Inputs(
         x=inputs.x.contiguous(),
         weight=inputs.weight,

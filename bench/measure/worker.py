@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
@@ -121,6 +122,8 @@ class _Worker:
                     return self._guarded(name, lambda block: self._repeat(block, name, calls), _failed_repeating)
             case messages.Profile(name=name):
                 return self._guarded(name, lambda block: self._profile(block, request), _failed_profiling)
+            case messages.Consult():
+                return self._consult(request)
             case messages.Close():
                 return self._close()
 
@@ -170,6 +173,21 @@ class _Worker:
         )
         announce("")
         return {name: replace(row, broken=broken[name]) if name in broken else row for name, row in rows.items()}
+
+    def _consult(self, request: messages.Consult) -> messages.Consulted:
+        """Ask about one row, under its own name; what it raises is its answer."""
+        assert self._device is not None
+        module, _, function = request.function.partition(":")
+        ask = getattr(import_module(module), function)
+        try:
+            answer = ask(self._rows[request.name], request.question, self._mark.set)
+            self._device.synchronize()
+        except Exception as error:
+            _trace(error)
+            return messages.Consulted(status=limits.status_of(error), reason=one_line(error))
+        finally:
+            self._mark.set("")
+        return messages.Consulted(answer=answer)
 
     def _open(self, request: messages.Open) -> messages.Opened:
         assert self._device is not None
