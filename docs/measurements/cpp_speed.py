@@ -1,5 +1,7 @@
 """How fast the row cpp is beside native and a plain clone, on the CPU: geometric means by class.
 
+Forward, or with ``--direction backward`` the backward pass alone: dx, dweight and dbias, by autograd on both.
+
 Calls of the three alternate in one process, and ratios are of medians. Memory is reused, as in the suite's own runs;
 ``--fresh`` lets the allocator give each large output back, so that page faults are part of a call.
 
@@ -15,8 +17,12 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _REUSED = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
@@ -76,6 +82,7 @@ def main() -> None:
     ):
         parser.add_argument(f"--{name}", default=default)
     parser.add_argument("--shapes", default="models", choices=("models", "odd", "all"))
+    parser.add_argument("--direction", default="forward", choices=("forward", "backward"))
     parser.add_argument("--only", type=int, help="the number of one shape in the list")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int)
@@ -133,18 +140,32 @@ def measure(
     weight, bias = torch.randn(2, shape[1]).to(x.dtype)
     after = {"none": lambda y: y, "silu": functional.silu, "relu": functional.relu}[activation]
     row = discovery.load(["cpp"])["cpp"].call
-    sides: dict[str, Callable[[], object]] = {
+    sides: dict[str, Callable[[], torch.Tensor]] = {
         "native": lambda: after(functional.group_norm(x, groups, weight, bias, 1e-5)),
         "ours": lambda: row(x, groups, weight, bias, 1e-5, activation=activation),
         "clone": lambda: x.clone(),
     }
-    with torch.inference_mode():
+    if options.direction == "backward":
+        inputs = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+        sides |= {name: backward_of(sides[name](), inputs) for name in ("native", "ours")}
+        sides["clone"] = x.detach().clone
         medians = alternate(sides, options.rounds)
+    else:
+        with torch.inference_mode():
+            medians = alternate(sides, options.rounds)
     label = "x".join(map(str, shape)) + f" G={groups}"
     return Cell(label=label, bytes=x.numel() * x.element_size(), **medians)
 
 
-def alternate(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def backward_of(y: torch.Tensor, inputs: list[torch.Tensor]) -> Callable[[], object]:
+    """Give a call of the backward pass behind ``y``, whose graph is kept."""
+    import torch  # noqa: PLC0415
+
+    dy = torch.randn_like(y)  # in y's memory format, as a model's comes
+    return lambda: torch.autograd.grad(y, inputs, dy, retain_graph=True)
+
+
+def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Give the median seconds of a call of each side, called by turns."""
     calls = {}
     for name, call in sides.items():

@@ -61,7 +61,7 @@ struct Channel {
 };
 
 template <typename T, Activation A>
-Sums sums_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count) {
+GROUPNORM_INLINE Sums sums_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count) {
   F g{}, gx{};
   int64_t i = 0;
   while (i + kStep <= count) {
@@ -92,7 +92,7 @@ GROUPNORM_INLINE Sums sums_of_piece(const Channel<T, A>& channel, const T* dy, c
 }
 
 template <typename T, Activation A>
-void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams) {
+GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams) {
   const F by_d = splat(pull.d), by_one = splat(pull.one);
   const auto some = [&](int64_t i, int64_t left) {
     Two out[1];
@@ -114,7 +114,25 @@ void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t 
     i = steps(i, [](T* to, Two v) { give_past(to, v); });
   }
   i = steps(i, [](T* to, Two v) { give(to, v); });
-  for (; i < count; i += kBlock) some(i, least(kBlock, count - i));
+  const auto whole = [&](int64_t at) {
+    Two out[1];
+    channel.template pull<1>({take(dy + at)}, {take(x + at)}, by_d, by_one, out);
+    give(dx + at, out[0]);
+  };
+  if (i + kBlock <= count) whole(i), i += kBlock;
+  // Its last elements a second time rather than a masked store.
+  if (i < count && count >= kBlock) whole(count - kBlock);
+  else if (i < count) some(i, count - i);
+}
+
+// Past the caches, from a cache: short channels have no whole lines of their own.
+template <typename T>
+void copy_past(T* to, const T* from, int64_t count) {
+  constexpr int64_t kVector = sizeof(F) / sizeof(T);
+  int64_t i = least(before_line(to), count);
+  std::memcpy(to, from, i * sizeof(T));
+  for (; i + kVector <= count; i += kVector) stream_raw(to + i, load_raw<F>(from + i));
+  std::memcpy(to + i, from + i, (count - i) * sizeof(T));
 }
 
 template <typename T, Activation A>
@@ -153,9 +171,14 @@ struct Groups {
     if (!p.dx) return;
     const Pull pull = pull_of(weighted, normal, elements);
     if (!is_finite(pull)) return group_exactly<T, A>(p, n, group);
+    const bool is_copied = p.streams && p.P < 2 * kStep;
+    Room<T> room(is_copied ? elements : 0);
+    T* const to = is_copied ? room.data() : dx(n, first);
     for (int64_t c = first; c < last; ++c) {
-      write(Channel<T, A>(normal, p.weight[c], p.bias[c]), dy(n, c), x(n, c), dx(n, c), p.P, pull, p.streams);
+      write(Channel<T, A>(normal, p.weight[c], p.bias[c]), dy(n, c), x(n, c), to + (c - first) * p.P, p.P, pull,
+            p.streams && !is_copied);
     }
+    if (is_copied) copy_past(dx(n, first), to, elements);
   }
 
   // All threads at one group.

@@ -157,7 +157,8 @@ def test_each_gradient_alone_has_the_same_bits(rows, make, weight_dtype, layout)
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
-    ("shape", "groups"), [((5, 8, 64, 65), 2), ((3, 8, 300, 301), 2), ((1, 512, 80, 81), 32), ((130, 40, 1, 1), 4)]
+    ("shape", "groups"),
+    [((5, 8, 64, 65), 2), ((3, 8, 300, 301), 2), ((1, 512, 80, 81), 32), ((130, 40, 1, 1), 4), ((9, 2048, 13, 9), 32)],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_neither_threads_nor_the_rest_of_the_batch_change_a_bit(rows, make, *, shape, groups, layout, dtype):
