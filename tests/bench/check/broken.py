@@ -77,6 +77,7 @@ class _WrongDweight(torch.autograd.Function):
     def forward(ctx, x, num_groups, weight, bias, eps):  # noqa: PLR0917 - a row's arguments
         ctx.save_for_backward(x, weight, bias)
         ctx.rest = num_groups, eps
+        ctx.factor = lambda ctx: 1.01
         return _right(x, num_groups, weight, bias, eps)
 
     @staticmethod
@@ -86,7 +87,28 @@ class _WrongDweight(torch.autograd.Function):
             y = _right(given[0], ctx.rest[0], given[1], given[2], ctx.rest[1])
         found = iter(torch.autograd.grad(y, [one for one in given if one is not None], dy))
         dx, dweight, dbias = (None if one is None else next(found) for one in given)
-        return dx, None, None if dweight is None else dweight * 1.01, dbias, None
+        return dx, None, None if dweight is None else dweight * ctx.factor(ctx), dbias, None
+
+
+class _WrongAlone(_WrongDweight):
+    @staticmethod
+    def forward(ctx, x, num_groups, weight, bias, eps):  # noqa: PLR0917 - a row's arguments
+        y = _WrongDweight.forward(ctx, x, num_groups, weight, bias, eps)
+        ctx.factor = lambda ctx: 1.0 if ctx.needs_input_grad[0] else 1.01
+        return y
+
+
+@register("wrong-alone", devices=("cpu",), differentiable=True)
+def wrong_alone(x, num_groups, weight, bias, eps):
+    """dweight is wrong where dx is not wanted."""
+    return _WrongAlone.apply(x, num_groups, weight, bias, eps)
+
+
+@register("counts-too-few", devices=("cpu",))
+def counts_too_few(x, num_groups, weight, bias, eps):
+    """A group of more than 2^23 elements is divided by too small a number."""
+    y = _right(x, num_groups, weight, bias, eps)
+    return y * 1.001 if x.numel() // max(1, x.shape[0]) // num_groups > 2**23 else y
 
 
 @register("wrong-dweight", devices=("cpu",), differentiable=True)
