@@ -40,6 +40,8 @@ class LocalExecutor:
         Is told what a visit does.
     log
         Where workers' own output goes.
+    sides
+        Other copies of ``kernels`` that every worker holds beside its own; their rows end in ``@label``.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class LocalExecutor:
         seed: int = 0,
         listener: Listener | None = None,
         log: IO[bytes] | None = None,
+        sides: Sequence[messages.Side] = (),
     ) -> None:
         self._device = device
+        self._sides = list(sides)
         self._threads = threads
         self._plugins = [str(Path(plugin).expanduser().resolve()) for plugin in plugins]
         self._rng = random.Random(seed)
@@ -159,12 +163,23 @@ class LocalExecutor:
         request = messages.Load(
             device=self._device,
             threads=self._threads,
-            names=names,
+            names=names if names is None else [name for name in names if "@" not in name],
+            sides=[self._living(side) for side in self._sides],
             plugins=[plugin for plugin in self._plugins if Path(plugin).stem not in self._dead_at_import],
             order_seed=self._rng.getrandbits(32),
         )
         loaded: messages.Loaded = self._worker.ask(request, _LOAD_TIMEOUT_S)
         return loaded
+
+    def _living(self, side: messages.Side) -> messages.Side:
+        """Give a side with what is wanted of it, without what a worker died of while importing it."""
+
+        def lives(name: str) -> bool:
+            return messages.sided(name, side.label) not in self._dead_at_import
+
+        wanted = BUILTIN_ROWS if self._names is None else [name.partition("@")[0] for name in self._names]
+        names = [name for name in BUILTIN_ROWS if name in wanted and lives(name)]
+        return replace(side, names=names, plugins=[one for one in side.plugins if lives(Path(one).stem)])
 
     def _blame(self, loss: WorkerLost) -> None:
         """Leave out what a worker died of while importing it; give up where nothing can be left out."""
@@ -191,7 +206,8 @@ BUILTIN_ROWS = ("native", "naive", "compiled", "triton", "cuda", "cpp")
 
 def _table_order(row: messages.RowFacts) -> tuple[int, str]:
     """Put the table's own rows first, as it lists them: libraries were loaded in a random order."""
-    return (BUILTIN_ROWS.index(row.name) if row.name in BUILTIN_ROWS else len(BUILTIN_ROWS), row.name)
+    name = row.name.partition("@")[0]
+    return (BUILTIN_ROWS.index(name) if name in BUILTIN_ROWS else len(BUILTIN_ROWS), row.name)
 
 
 def _culprits(loss: WorkerLost, plan: Visit) -> tuple[str, ...]:

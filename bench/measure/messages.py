@@ -23,6 +23,24 @@ YARDSTICK = "@native"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """A second copy of ``kernels``, held beside the harness's own under a name of its side's."""
+
+    label: str
+    """Its rows are called ``cpp@label``."""
+    root: str
+    """The folder that its package ``kernels`` lies in."""
+    plugins: list[str] = field(default_factory=list)
+    names: list[str] | None = None
+    """Built-in rows to load, as the package itself calls them; None for all."""
+
+
+def sided(name: str, label: str) -> str:
+    """Give the name that a side's row has in the worker."""
+    return f"{name}@{label}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
     """Load the plugin table's rows and prepare the device."""
 
@@ -33,6 +51,8 @@ class Load:
     plugins: list[str]
     order_seed: int
     """Libraries are loaded in a random order, since where they lie moves figures."""
+    sides: list[Side] = field(default_factory=list)
+    """Other copies of ``kernels`` to hold beside the harness's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -394,7 +414,9 @@ def encode(message: Request | Reply) -> bytes:
 def decode(data: bytes) -> Any:
     """Read a message back; nested records are records again."""
     kind, fields = json.loads(data)
-    if kind == "Loaded":
+    if kind == "Load":
+        fields["sides"] = [Side(**side) for side in fields["sides"]]
+    elif kind == "Loaded":
         fields["rows"] = [RowFacts(**row) for row in fields["rows"]]
     elif kind == "Opened":
         fields["refused"] = {name: Refused(**refused) for name, refused in fields["refused"].items()}

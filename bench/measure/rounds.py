@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 def balanced_orders(names: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:
@@ -35,6 +35,28 @@ def _squares(n: int, rng: random.Random) -> list[list[list[int]]]:
         rng.shuffle(rows)
     rng.shuffle(squares)
     return squares
+
+
+def paired_orders(names: Sequence[str], rng: random.Random) -> Iterator[tuple[str, ...]]:
+    """Give orders in which the two sides of a row are neighbours, each first equally often over two orders.
+
+    Names are sides of one row where they agree up to the ``@``; a name without its like stands alone.
+    """
+    rows: dict[str, list[str]] = {}
+    for name in names:
+        rows.setdefault(name.partition("@")[0], []).append(name)
+    for first, second in _twos(balanced_orders(tuple(rows), rng)):
+        flips = {row: rng.random() < 0.5 for row in rows}
+        for order, is_second in ((first, False), (second, True)):
+            yield tuple(name for row in order for name in _turned(rows[row], flips[row] != is_second))
+
+
+def _twos(orders: Iterator[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return zip(orders, orders, strict=False)
+
+
+def _turned(names: Sequence[str], is_turned: bool) -> Sequence[str]:
+    return names[::-1] if is_turned else names
 
 
 def calls_for(call_s: float, *, clock_s: float, batch_s: float) -> int:
@@ -69,6 +91,9 @@ def rounds_for(round_s: float, share_s: float, least: int = 5, most: int = 12) -
     return min(most, max(least, math.floor(share_s / round_s)))
 
 
+Orders = Callable[[Sequence[str], random.Random], Iterator[tuple[str, ...]]]
+
+
 class Rounds:
     """The rounds of one visit: asked for the next round's batches, told what became of them.
 
@@ -80,13 +105,18 @@ class Rounds:
         How many rounds there are to be.
     rng
         Where the orders come from.
+    orders
+        Gives orders of names for ever: ``balanced_orders`` or ``paired_orders``.
     """
 
-    def __init__(self, calls: Mapping[str, int], rounds: int, rng: random.Random) -> None:
+    def __init__(
+        self, calls: Mapping[str, int], rounds: int, rng: random.Random, orders: Orders = balanced_orders
+    ) -> None:
         self._calls = dict(calls)
         self._rounds = rounds
         self._rng = rng
-        self._orders = balanced_orders(tuple(calls), rng)
+        self._orders_of = orders
+        self._orders = orders(tuple(calls), rng)
         self._pending: tuple[str, ...] | None = None
         self._finished = 0
         self._struck = 0
@@ -139,5 +169,5 @@ class Rounds:
     def drop(self, name: str) -> None:
         """Let a name leave: a round not yet recorded is void, and the others go on in a new design."""
         del self._calls[name]
-        self._orders = balanced_orders(tuple(self._calls), self._rng)
+        self._orders = self._orders_of(tuple(self._calls), self._rng)
         self._pending = None

@@ -12,7 +12,15 @@ from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages
 from bench.measure.link import Worker
-from bench.measure.rounds import FEWEST_ROUNDS, SHORTENING, Rounds, calls_for, rounds_for
+from bench.measure.rounds import (
+    FEWEST_ROUNDS,
+    SHORTENING,
+    Rounds,
+    balanced_orders,
+    calls_for,
+    paired_orders,
+    rounds_for,
+)
 from bench.measure.visited import CellVisit, Series, Visit, Visited
 from bench.plan.cost import memory_bytes
 from bench.plan.problem import Problem
@@ -152,9 +160,9 @@ class _Visiting:
 
     def _warm(self) -> Rounds:
         timed = [name for name in self._in() if name not in self._untimed]
-        companions = [messages.COPY, messages.CLONE] if timed else []
-        if self._plan.reference in timed:
-            companions.insert(0, messages.TWIN)
+        companions = list(self._plan.companions) if timed else []
+        if self._plan.reference not in timed:
+            companions = [name for name in companions if name != messages.TWIN]
         calls, round_s = {}, 0.0
         for name in companions + timed:
             warmed = self._ask("warm", name, messages.Warm(name=name))
@@ -169,12 +177,15 @@ class _Visiting:
         for name, reason in self._untimed.items():
             if self._visited.cells[name].status == Status.OK:
                 self._visited.cells[name].reason = reason
-        return Rounds(calls, rounds_for(round_s, self._plan.share_s, most=_MOST_ROUNDS), self._rng)
+        rounds = self._plan.rounds
+        if rounds is None:
+            rounds = rounds_for(round_s, self._plan.share_s, most=_MOST_ROUNDS)
+        return Rounds(calls, rounds, self._rng, paired_orders if self._plan.is_paired else balanced_orders)
 
     def _measure(self, rounds: Rounds) -> None:
         """Time round after round; hold a random one's outputs and the last one's against the truth."""
         last = rounds.planned - 1
-        verified = {last, self._rng.randrange(last + 1)}
+        verified = {last, self._rng.randrange(max(1, rounds.planned))}
         most_lost_s = max(_LEAST_LOST_S, _MOST_LOST * self._plan.share_s)
         was_verified = False
         while self._lost_s < most_lost_s and (batches := rounds.next()) is not None:

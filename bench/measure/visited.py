@@ -39,6 +39,12 @@ class Visit:
     timer: str | None = None
     """None is the device's own."""
     sustained: bool = False
+    companions: tuple[str, ...] = messages.COMPANIONS
+    """What is timed beside the names: the twin only where the reference is timed."""
+    is_paired: bool = False
+    """Keep the two sides of a row neighbours in every round."""
+    rounds: int | None = None
+    """How many; None leaves it to the budget, and 0 only checks and weighs."""
 
 
 @dataclass(kw_only=True, slots=True)

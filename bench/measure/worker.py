@@ -19,7 +19,7 @@ import torch
 
 from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
-from bench.measure import limits, messages
+from bench.measure import limits, messages, sides
 from bench.measure.call import Gradient, Kernel
 from bench.measure.compiles import Compiles
 from bench.measure.conduct import Conduct, Offence, Spoilt
@@ -165,12 +165,12 @@ class _Worker:
             seen.update(entered)
             self._mark.set(name)
 
+        shuffle = random.Random(request.order_seed)
         rows = discovery.load(
-            request.names,
-            [Path(plugin) for plugin in request.plugins],
-            shuffle=random.Random(request.order_seed),
-            announce=announce,
+            request.names, [Path(plugin) for plugin in request.plugins], shuffle=shuffle, announce=announce
         )
+        for side in shuffle.sample(request.sides, len(request.sides)):
+            rows |= sides.load(side, shuffle=shuffle, announce=announce)
         announce("")
         return {name: replace(row, broken=broken[name]) if name in broken else row for name, row in rows.items()}
 

@@ -45,7 +45,7 @@ def _are_loaded() -> bool:
 
 
 # All that torch.compiler.assume_constant_result does besides importing torch._dynamo: 0.8 s of every worker's start.
-_are_loaded._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_are_loaded._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @register("cpp", devices=("cpu",), differentiable=True, supports=_supports, unavailable=_unavailable)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import Device, measure
 
-from bench.measure.rounds import Rounds, balanced_orders, calls_for, rounds_for
+from bench.measure.rounds import Rounds, balanced_orders, calls_for, paired_orders, rounds_for
 
 
 def names(n):
@@ -184,3 +184,24 @@ def test_single_calls_cannot_be_shortened():
     for _ in range(4):
         rounds.strike()
     assert not rounds.wants_shorter
+
+
+ROWS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=5, unique=True)
+
+
+@given(rows=ROWS, seed=st.integers(0, 1000))
+def test_the_sides_of_a_row_are_neighbours_and_each_is_first_as_often(rows, seed):
+    """Over two orders, that is; the balance is exact and not only expected."""
+    names = [f"{row}@{side}" for row in rows for side in ("base", "head")]
+    firsts = Counter()
+    for order in islice(paired_orders(names, random.Random(seed)), 2 * len(rows)):
+        assert sorted(order) == sorted(names)
+        for one, other in zip(order[::2], order[1::2], strict=True):
+            assert one.partition("@")[0] == other.partition("@")[0]
+            firsts[one] += 1
+    assert set(firsts.values()) == {len(rows)}
+
+
+def test_a_name_whose_other_side_fell_stands_alone():
+    orders = islice(paired_orders(["a@base", "b@base", "b@head"], random.Random(0)), 8)
+    assert all(abs(order.index("b@base") - order.index("b@head")) == 1 for order in orders)
