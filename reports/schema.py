@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FORMAT_VERSION = 1
 
@@ -257,6 +260,6 @@ KEY_COLUMNS = tuple(columns(CellKey))
 PROBLEM_COLUMNS = tuple(name for name in KEY_COLUMNS if name not in {"run_id", "implementation"})
 
 
-def to_record(row: CellKey | ComparisonRow) -> dict[str, Any]:
+def to_record(row: DataclassInstance) -> dict[str, Any]:
     """Give a row as plain data under its columns' names."""
     return {name.rstrip("_"): value for name, value in asdict(row).items()}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bench.cli import check, compare, doctor, listing, merge, profile, report, run, selftest
+from bench.cli import check, compare, doctor, gate, listing, merge, profile, report, run, selftest
 from bench.ending import GOES_ON
 from bench.errors import ExitStatus, Stopped, UsageError
 
@@ -34,6 +34,7 @@ app.command("profile", epilog="Example: gnbench profile -N 2 -C 320 -H 32 -W 32 
 app.command("selftest", epilog="Example: gnbench selftest --quick")(selftest.selftest)
 app.command("check", epilog="Example: gnbench check --plugin my_kernel.py --impl mine")(check.check)
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
+app.command("gate", epilog="Example: gnbench gate --base main")(gate.gate)
 app.command("merge", epilog="Example: gnbench merge runs/part-*-of-4 --out runs/whole")(merge.merge)
 
 _INTERRUPTED = 130

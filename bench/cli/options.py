@@ -132,6 +132,14 @@ def configured(
     return with_options(replace(base, sweep=sweep), device, settings)
 
 
+def configured_budget(text: str | None, default: float) -> float:
+    """Read --budget, s; UsageError where it is not positive."""
+    from bench.plan.axes import number
+    from bench.plan.config import Settings
+
+    return Settings(budget_s=default if text is None else number(text, "--budget")).budget_s
+
+
 def with_options(base: Config, device: str | None, settings: dict[str, str | None]) -> Config:
     """Put a device and settings in the place of ``base``'s, for a command without axes."""
     sweep = base.sweep if device is None else replace(base.sweep, device=_device(device))

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from bench.stats.anytime import anytime_interval, passes_until
 from bench.stats.intervals import Interval
+from reports.gate_schema import Outcome, Word
 
 CONTROL = "@control"
 """The cell that is equal code on both sides; it has no verdict, it can take everybody's away."""
@@ -29,25 +29,6 @@ _CLEARING_LEVEL = 0.02
 _CONTROL_LEVEL = 0.01
 _FOCUS_FROM = 6
 _FOCUS_CELLS = 6
-
-
-class Word(StrEnum):
-    """What a gate says of a cell."""
-
-    REGRESSED = "regressed"
-    IMPROVED = "improved"
-    UNCHANGED = "unchanged"
-    UNDECIDED = "undecided"
-
-
-class Outcome(StrEnum):
-    """What a gate says as a whole."""
-
-    REGRESSION = "regression"
-    CLEAR = "no regression"
-    UNDECIDED = "undecided"
-    NO_VERDICT = "no verdict"
-    """The machine treats equal code unequally."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,12 +73,16 @@ class Judge:
         Their keys, the control's not among them. Their number is fixed here, for alpha is shared among them.
     lines
         Δ, τ and alpha.
+    own
+        Cells with a Δ and τ of their own; alpha is the gate's.
     """
 
-    def __init__(self, cells: Sequence[str], lines: Lines) -> None:
+    def __init__(self, cells: Sequence[str], lines: Lines, own: Mapping[str, Lines] | None = None) -> None:
         if not cells or len(set(cells)) < len(cells):
             raise ValueError("cells: at least one is wanted, and each once")
         self._lines = lines
+        self._own = dict(own or {})
+        self._alarm_level = lines.alpha * _CELLS_SHARE / len(cells)
         self._figures: dict[str, list[float]] = {cell: [] for cell in cells}
         self._decided: dict[str, Verdict] = {}
         self._control: list[float] = []
@@ -125,13 +110,18 @@ class Judge:
             if not math.isfinite(figure):
                 raise ValueError(f"{cell!r}: {figure} is no figure")
         self._passes += 1
-        if set(self._figures) <= set(figures):
+        if self._figures and set(self._figures) <= set(figures):
             self._suite.append(float(np.mean([figures[cell] for cell in self._figures])))
         for cell, figure in figures.items():
             (self._control if cell == CONTROL else self._figures[cell]).append(figure)
         for cell in figures:
             if cell != CONTROL and (verdict := self._verdict(cell)).word is not Word.UNDECIDED:
                 self._decided[cell] = verdict
+
+    def withdraw(self, cell: str) -> None:
+        """Take a cell out that can be measured no more: it has no verdict, and the others keep their share of alpha."""
+        self._figures.pop(cell, None)
+        self._decided.pop(cell, None)
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -193,33 +183,36 @@ class Judge:
 
     def _is_suspect(self, cell: str) -> bool:
         figures = self._figures[cell]
-        return bool(figures) and float(np.mean(figures)) > math.log1p(self._lines.threshold) / 2
+        return bool(figures) and float(np.mean(figures)) > math.log1p(self._of(cell).threshold) / 2
+
+    def _of(self, cell: str) -> Lines:
+        return self._own.get(cell, self._lines)
 
     def _verdict(self, cell: str) -> Verdict:
         figures = self._figures[cell]
-        alarming = anytime_interval(figures, self._lines.alpha * _CELLS_SHARE / len(self._figures))
+        alarming = anytime_interval(figures, self._alarm_level)
         clearing = anytime_interval(figures, _CLEARING_LEVEL)
         if alarming is None or clearing is None:
             return Verdict(word=Word.UNDECIDED, change=Interval(centre=math.nan), passes=0)
-        tolerance, threshold = math.log1p(self._lines.tolerance), math.log1p(self._lines.threshold)
+        lines = self._of(cell)
+        tolerance, threshold = math.log1p(lines.tolerance), math.log1p(lines.threshold)
         if alarming.low is not None and alarming.low > tolerance:
             return Verdict(word=Word.REGRESSED, change=alarming.exp(), passes=len(figures))
         if alarming.high is not None and alarming.high < -tolerance:
             return Verdict(word=Word.IMPROVED, change=alarming.exp(), passes=len(figures))
         if clearing.high is not None and clearing.high < threshold:
             return Verdict(word=Word.UNCHANGED, change=clearing.exp(), passes=len(figures))
-        wanting = self._wanting(figures, clearing.centre)
+        wanting = self._wanting(figures, clearing.centre, lines)
         return Verdict(word=Word.UNDECIDED, change=clearing.exp(), passes=len(figures), wanting=wanting)
 
-    def _wanting(self, figures: Sequence[float], mean: float) -> int | None:
+    def _wanting(self, figures: Sequence[float], mean: float, lines: Lines) -> int | None:
         """Give the passes still needed for either verdict, whichever is nearer."""
         if len(figures) < 2:
             return None
         deviation = float(np.std(figures, ddof=1))
-        level = self._lines.alpha * _CELLS_SHARE / len(self._figures)
         needed = (
-            passes_until(math.log1p(self._lines.threshold) - mean, deviation, _CLEARING_LEVEL),
-            passes_until(mean - math.log1p(self._lines.tolerance), deviation, level),
+            passes_until(math.log1p(lines.threshold) - mean, deviation, _CLEARING_LEVEL),
+            passes_until(mean - math.log1p(lines.tolerance), deviation, self._alarm_level),
         )
         known = [one - len(figures) for one in needed if one is not None]
         return max(1, min(known)) if known else None

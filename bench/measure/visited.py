@@ -82,6 +82,16 @@ class CellVisit:
     checked: messages.Checked | None = None
     weighed: messages.Weighed | None = None
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CellVisit:
+        """Read what ``dataclasses.asdict`` gave."""
+        return cls(
+            status=data["status"],
+            reason=data["reason"],
+            checked=data["checked"] and messages.Checked(**data["checked"]),
+            weighed=data["weighed"] and messages.Weighed(**data["weighed"]),
+        )
+
 
 @dataclass(kw_only=True, slots=True)
 class Visited:
@@ -118,14 +128,6 @@ class Visited:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Visited:
         """Read what ``to_dict`` gave."""
-        cells = {
-            name: CellVisit(
-                status=cell["status"],
-                reason=cell["reason"],
-                checked=cell["checked"] and messages.Checked(**cell["checked"]),
-                weighed=cell["weighed"] and messages.Weighed(**cell["weighed"]),
-            )
-            for name, cell in data["cells"].items()
-        }
+        cells = {name: CellVisit.from_dict(cell) for name, cell in data["cells"].items()}
         series = {name: Series(**one) for name, one in data["series"].items()}
         return cls(**(data | {"cells": cells, "series": series}))

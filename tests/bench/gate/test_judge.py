@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.gate.judge import CONTROL, Judge, Lines, Outcome, Word
+from bench.gate.judge import CONTROL, Judge, Lines
+from reports.gate_schema import Outcome, Word
 
 SLOWER = math.log(1.05)
 

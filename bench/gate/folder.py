@@ -1,0 +1,145 @@
+"""The layout of a gate's folder.
+
+::
+
+    DIR/gate.json        what was asked, of which sources, on which machine; and at the end what was found
+    DIR/passes.jsonl     each pass's figures, on disk before the next one starts
+    DIR/verdicts.parquet one row a cell and metric
+    DIR/gate.md          a comment for a pull request
+    DIR/junit.xml        a test suite, a case a cell and metric
+    DIR/forest.png       every interval, with 0, the tolerance and the threshold
+    DIR/sides/           copies of both sides' kernels, kept while the gate can be continued
+    DIR/worker.log       what kernels wrote on their standard output and error
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.record.durable import DamagedRun, replace_file
+from bench.record.holding import CannotHold, Held, hold
+from reports.schema import FORMAT_VERSION
+
+INFO, PASSES, VERDICTS, COMMENT, JUNIT, FOREST, LOG = (
+    "gate.json",
+    "passes.jsonl",
+    "verdicts.parquet",
+    "gate.md",
+    "junit.xml",
+    "forest.png",
+    "worker.log",
+)
+_SIDES = "sides"
+_LOCK = ".lock"
+_MEND = "name a folder that 'gnbench gate' wrote"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateFolder:
+    """One gate on disk; made by ``create`` or ``open_gate``."""
+
+    path: Path
+
+    @property
+    def sides(self) -> Path:
+        """Where the copies of both sides' kernels are."""
+        return self.path / _SIDES
+
+    @property
+    def passes(self) -> Path:
+        """Where the passes' journal is."""
+        return self.path / PASSES
+
+    def info(self) -> dict[str, Any]:
+        """Read ``gate.json``; DamagedRun where it is no JSON object."""
+        path = self.path / INFO
+        try:
+            info = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise DamagedRun(path, f"cannot be read ({error})", "start a new gate") from None
+        if not isinstance(info, dict):
+            raise DamagedRun(path, "holds no JSON object", "start a new gate")
+        return info
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of ``gate.json``, all of them or none."""
+        self.put(self.info() | fields)
+
+    def put(self, info: dict[str, Any]) -> None:
+        """Write ``gate.json``, whole or not at all."""
+        self.write(INFO, json.dumps(info, allow_nan=False, indent=2) + "\n")
+
+    def write(self, name: str, text: str) -> Path:
+        """Write one of the folder's files, whole or not at all."""
+        path = self.path / name
+        replace_file(path, lambda file: file.write(text.encode()))
+        return path
+
+    def forget_sides(self) -> None:
+        """Remove the copies: nothing is left to be continued."""
+        shutil.rmtree(self.sides, ignore_errors=True)
+
+    @contextmanager
+    def lock(self, argument: str) -> Iterator[None]:
+        """Hold the folder while its gate is in progress; UsageError where another process does."""
+        try:
+            with hold(self.path / _LOCK, self.path):
+                yield
+        except Held as held:
+            raise UsageError(argument, f"{held.who} is measuring into {self.path}", "wait for it") from None
+        except CannotHold as error:
+            raise _cannot_write(self.path, error.why) from None
+
+
+def create(path: Path, info: dict[str, Any]) -> GateFolder:
+    """Make the folder, parents included, with its ``gate.json``.
+
+    Raises
+    ------
+    UsageError
+        The folder holds something, or cannot be made or written.
+    """
+    folder = GateFolder(path=path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise UsageError("--out", f"{path} is not empty", "name a folder that is new or empty")
+        folder.put({"format_version": FORMAT_VERSION} | info)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    return folder
+
+
+def open_gate(path: Path) -> GateFolder:
+    """Open a gate that is there; UsageError where it is none, or of another format."""
+    if not (path / INFO).is_file():
+        found = f"{path} holds no {INFO}" if path.is_dir() else f"there is no folder {path}"
+        raise UsageError("--resume", found, _MEND)
+    folder = GateFolder(path=path)
+    version = folder.info().get("format_version")
+    if version != FORMAT_VERSION:
+        raise UsageError("--resume", f"{path} has format {version!r}", f"this version reads {FORMAT_VERSION}")
+    return folder
+
+
+def default_path(now: datetime) -> Path:
+    """Name a gate after the time it starts, below ``runs``; the second within one second gets ``-2``."""
+    first = path = Path("runs") / f"gate-{now:%Y-%m-%dT%H%M%S}"
+    number = 2
+    while path.exists():
+        path = first.with_name(f"{first.name}-{number}")
+        number += 1
+    return path
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    why = error.strerror or str(error)
+    return UsageError("--out", f"cannot write to {path} ({why})", "name a folder that you may write to")

@@ -1,0 +1,27 @@
+"""Runs in a worker: what a row's ``inspect`` says of its kernels, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from kernels.table import Implementation
+
+
+def inspect(row: Implementation, question: Mapping[str, Any], _tell: Callable[[str], object]) -> dict[str, Any]:
+    """Give ``{"kernels": {name: {"registers": …, "spill_bytes": …, "shared_bytes": …}}}`` for one architecture.
+
+    Raises
+    ------
+    LookupError
+        The row has no ``inspect``.
+    """
+    if row.inspect is None:
+        raise LookupError(f"{row.name} has no inspect(arch)")
+    found = row.inspect(question["arch"])
+    return {"kernels": {name: _plain(one) for name, one in found.items()}}
+
+
+def _plain(one: Any) -> dict[str, Any]:
+    return asdict(one) if is_dataclass(one) and not isinstance(one, type) else dict(one)

@@ -1,0 +1,285 @@
+"""The whole way of a gate on one page: two sides' kernels in, verdicts and their folder out."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import host
+from bench.claims import claimed, cores_of, is_shared
+from bench.devices.environment import default_cache
+from bench.ending import told_by_signals
+from bench.errors import UsageError
+from bench.events import Listener, RunStarted
+from bench.executors.local import LocalExecutor
+from bench.gate import compiled, folder, verdicts
+from bench.gate.asked import Asked, Gated, Settled
+from bench.gate.exact import Exact
+from bench.gate.folder import GateFolder
+from bench.gate.judge import Judge
+from bench.gate.passes import Made, Pass, Passes
+from bench.gate.prepare import Preparation, places, rows_of
+from bench.gate.sources import Sides
+from bench.measure.messages import Loaded
+from bench.measure.visited import Visit
+from bench.neighbours import look, warning
+from bench.plan.problem import Problem
+from bench.planning import plan, threads_for
+from bench.record.durable import told_when_unwritable
+from bench.record.journal import Journal, read
+from reports.gate_schema import Outcome
+
+_SHARE_S = 0.3
+"""Of a visit: how much may be lost to disturbed batches follows from it."""
+
+
+def gate(
+    asked: Asked,
+    make_sides: Callable[[Path], Sides],
+    *,
+    out: Path | None = None,
+    listener: Listener | None = None,
+) -> Gated:
+    """Set base against head and give the verdicts; what was measured is in a new folder.
+
+    Parameters
+    ----------
+    asked
+        What to compare and how.
+    make_sides
+        Makes the two sides' copies below the folder that it is given (``sources.of_revision`` and its like).
+    out
+        The folder; by default one below ``runs`` named by the time.
+    listener
+        Is told what happens.
+
+    Raises
+    ------
+    UsageError
+        Nothing valid was asked for, or nothing can be compared or written as asked.
+    """
+    asked = replace(asked, settings=replace(asked.settings, threads=threads_for(asked.settings.threads)))
+    asked.policy  # noqa: B018 - a misspelt key is told before anything is made
+    problems = _problems(asked)
+    now = datetime.now(UTC)
+    info = {"started": now.isoformat(timespec="seconds"), "asked": asked.to_dict()} | host.facts()
+    made = folder.create(out or folder.default_path(now), info)
+    try:
+        sides = make_sides(made.sides)
+        made.update(sides=sides.to_dict())
+        return _Gating(asked, made, sides, listener or Listener()).made(problems)
+    except UsageError:
+        # Nothing was measured: what was made for a question that was wrong is only in the way.
+        if not made.passes.exists():
+            shutil.rmtree(made.path, ignore_errors=True)
+        raise
+
+
+def resume(path: Path, budget_s: float, *, listener: Listener | None = None) -> Gated:
+    """Go on with a gate that was undecided or interrupted: its guarantee holds however long it is.
+
+    Parameters
+    ----------
+    path
+        Its folder.
+    budget_s
+        Seconds more.
+    listener
+        Is told what happens.
+
+    Raises
+    ------
+    UsageError
+        It is no gate, or is decided, or never came to its first pass.
+    """
+    made = folder.open_gate(path)
+    info = made.info()
+    if "settled" not in info or not made.sides.is_dir():
+        found = f"{path} is decided" if info.get("outcome") else f"{path} never came to its first pass"
+        raise UsageError("--resume", found, "start a new gate")
+    asked = Asked.from_dict(info["asked"])
+    asked = replace(asked, settings=replace(asked.settings, budget_s=budget_s))
+    gating = _Gating(asked, made, Sides.from_dict(info["sides"]), listener or Listener())
+    return gating.continued(Settled.from_dict(info["settled"]))
+
+
+def _problems(asked: Asked) -> tuple[Problem, ...]:
+    planned = plan(asked.sweep, asked.settings)
+    return tuple(block.problem for block, need in zip(planned.blocks, planned.cost.needs, strict=True) if need.fits)
+
+
+class _Gating:
+    """One gate in progress."""
+
+    def __init__(self, asked: Asked, made: GateFolder, sides: Sides, listener: Listener) -> None:
+        self._asked, self._folder, self._sides = asked, made, sides
+        self._listener = listener
+        self._warnings: list[str] = []
+        self._began = time.perf_counter()
+
+    def made(self, problems: Sequence[Problem]) -> Gated:
+        with self._held("--out"), self._executor() as executor:
+            settled = self._settled(executor, problems)
+            self._folder.update(settled=settled.to_dict())
+            return self._concluded(settled, self._passes(executor, settled))
+
+    def continued(self, settled: Settled) -> Gated:
+        with self._held("--resume"), self._executor() as executor:
+            return self._concluded(settled, self._passes(executor, settled))
+
+    def _warn(self, text: str) -> None:
+        self._warnings.append(text)
+        self._listener.warned(text)
+
+    @contextmanager
+    def _held(self, argument: str) -> Iterator[None]:
+        threads, path = self._asked.settings.threads or host.available_cores(), self._folder.path
+        with (
+            told_by_signals(),
+            told_when_unwritable(path, f"then go on with 'gnbench gate --resume {path}'"),
+            self._folder.lock(argument),
+            claimed(self._asked.sweep.device, threads, path, self._warn),
+        ):
+            if not is_shared() and (line := warning(look(cores_of(threads)))) is not None:
+                self._warn(line)
+            yield
+
+    @contextmanager
+    def _executor(self) -> Iterator[LocalExecutor]:
+        settings = self._asked.settings
+        with (self._folder.path / folder.LOG).open("ab") as log:
+            executor = LocalExecutor(
+                device=self._asked.sweep.device,
+                threads=settings.threads or host.available_cores(),
+                seed=settings.seed + len(self._past()),
+                listener=self._listener,
+                log=log,
+                sides=(self._sides.base, self._sides.head),
+            )
+            try:
+                yield executor
+            finally:
+                executor.close()
+
+    def _settled(self, executor: LocalExecutor, problems: Sequence[Problem]) -> Settled:
+        """Find what both sides can compute, and all that is exact."""
+        table = executor.table()
+        if table.device_problem is not None:
+            found = f"{self._asked.sweep.device} cannot be used ({table.device_problem})"
+            raise UsageError("--device", found, "use --device cpu")
+        chosen = rows_of(table.rows, self._sides, self._asked.settings)
+        other = [name for name in chosen if self._asked.measure_equal or self._sides.differ_in(name)]
+        self._started(problems, other)
+        like = self._like(problems[0], 2 * table.resolution_s)
+        preparation = Preparation(executor=executor, table=table.rows, like=like)
+        return Settled(
+            candidates=preparation.made(problems, other) if other else [],
+            kernels=self._kernels(executor, table),
+            same=[name for name in chosen if name not in other],
+            places=places(table.rows, chosen, self._sides),
+            clock_s=like.clock_s,
+        )
+
+    def _started(self, problems: Sequence[Problem], names: Sequence[str]) -> None:
+        self._listener.run_started(
+            RunStarted(
+                path=self._folder.path,
+                problems=len(problems) if names else 0,
+                implementations=tuple(names),
+                visits=0,
+                budget_s=self._asked.settings.budget_s,
+            )
+        )
+
+    def _kernels(self, executor: LocalExecutor, table: Loaded) -> list[tuple[str, Exact]]:
+        if self._sides.of_plugins:
+            return []
+        settings = self._asked.settings
+        known = {row.name for row in table.rows}
+        rows = [
+            row
+            for row in compiled.ROWS
+            if all(name in known for name in (f"{row}@base", f"{row}@head"))
+            and (not settings.impl or row in settings.impl)
+            and row not in settings.exclude
+        ]
+        return list(compiled.compared(executor, self._sides, rows, self._asked.architectures, self._warn))
+
+    def _like(self, problem: Problem, clock_s: float) -> Visit:
+        settings = self._asked.settings
+        return Visit(
+            problem=problem,
+            names=(),
+            reference=settings.reference,
+            pass_=0,
+            launch=0,
+            seed=settings.seed,
+            cold=(settings.cache or default_cache(self._asked.sweep.device)) == "cold",
+            share_s=_SHARE_S,
+            clock_s=clock_s,
+            timeout_s=settings.cell_timeout_s,
+            weighs=False,
+            timer=settings.timer,
+            companions=(),
+            is_paired=True,
+        )
+
+    def _past(self) -> list[Pass]:
+        path = self._folder.passes
+        return [Pass.from_dict(one) for one in read(path, self._warn)] if path.exists() else []
+
+    def _passes(self, executor: LocalExecutor, settled: Settled) -> Made | None:
+        """Make the passes, those before a resume first."""
+        pairs = {one.pair.key: one.pair for one in settled.candidates if one.word is None and one.is_timed}
+        if not pairs:
+            return None
+        policy = self._asked.policy
+        made = Made(judge=Judge(tuple(pairs), policy.lines, {key: policy.lines_of(key) for key in pairs}))
+        for one in self._past():
+            made.take(one)
+        with Journal(self._folder.passes, self._warn) as journal:
+            passes = Passes(
+                pairs=pairs,
+                control=_middle([pair.problem for pair in pairs.values()]),
+                like=self._like(next(iter(pairs.values())).problem, settled.clock_s),
+                listener=self._listener,
+                write=journal.append,
+            )
+            passes.make(executor, made, self._asked.settings.budget_s - (time.perf_counter() - self._began))
+        return made
+
+    def _concluded(self, settled: Settled, made: Made | None) -> Gated:
+        policy = self._asked.policy
+        rules = verdicts.Rules(policy=policy, today=datetime.now(UTC).date(), places=settled.places)
+        for over in policy.expired(rules.today):
+            self._warn(f"the allowance for {over.cells!r} ended on {over.until}: take it out of gnbench.toml")
+        rows = verdicts.rows(settled, made, rules)
+        judge = made.judge if made else None
+        found = Gated(
+            folder=self._folder,
+            sides=self._sides,
+            outcome=verdicts.outcome(rows, judge),
+            rows=tuple(rows),
+            lines=policy.lines,
+            suite=judge.suite if judge else None,
+            control=judge.control if judge else None,
+            passes=len(made.passes) if made else 0,
+            pass_s=made.full_pass_s if made else 0.0,
+            seconds=made.seconds if made else 0.0,
+            warnings=tuple(self._warnings),
+        )
+        self._folder.update(**found.info)
+        if found.outcome not in {Outcome.UNDECIDED, Outcome.NO_VERDICT}:
+            self._folder.forget_sides()
+        return found
+
+
+def _middle(problems: Sequence[Problem]) -> Problem:
+    """Give the problem of middle size: the control is to meet what the cells meet."""
+    ranked = sorted(set(problems), key=lambda problem: (problem.minimum_bytes, problem.key))
+    return ranked[len(ranked) // 2]

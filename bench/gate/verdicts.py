@@ -1,0 +1,155 @@
+"""What a gate found, cell by cell, as rows of ``reports.gate_schema``, and what it comes to as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from bench.gate.asked import Settled
+from bench.gate.candidate import Candidate
+from bench.gate.exact import Exact, of_cell
+from bench.gate.judge import Judge, Verdict
+from bench.gate.pairs import Pair
+from bench.gate.passes import Made
+from bench.gate.policy import Policy
+from reports import quantities as q
+from reports.gate_schema import LATENCY, Outcome, VerdictRow, Word
+
+_WORSE = frozenset({Word.REGRESSED, Word.BROKEN, Word.GONE})
+_COMPARED = frozenset({Word.UNCHANGED, Word.IMPROVED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What figures are held against, and where a reader finds the code."""
+
+    policy: Policy
+    today: date
+    places: Mapping[str, str]
+    """The file of each row."""
+
+
+def rows(settled: Settled, made: Made | None, rules: Rules) -> list[VerdictRow]:
+    """Make all rows: each cell's latency and what is exact of it, then compiled kernels, then equal sources."""
+    found: list[VerdictRow] = []
+    verdicts = made.judge.verdicts() if made else {}
+    for one in settled.candidates:
+        found.append(_latency(one, verdicts, made, rules))
+        if one.word is None:
+            found += [_exact(one.pair, exact, rules) for exact in of_cell(one)]
+    found += [_kernel(row, exact, rules) for row, exact in settled.kernels]
+    return found + [_same(row, rules) for row in settled.same]
+
+
+def _same(row: str, rules: Rules) -> VerdictRow:
+    place, reason = rules.places.get(row), "its source is the same on both sides"
+    return VerdictRow(implementation=row, metric=LATENCY, verdict=Word.UNCHANGED, unit="s", place=place, reason=reason)
+
+
+def _latency(one: Candidate, verdicts: Mapping[str, Verdict], made: Made | None, rules: Rules) -> VerdictRow:
+    row, key = _cell_row(one.pair, LATENCY, Word.NOT_COMPARED, rules), one.pair.key
+    row = replace(row, unit="s")
+    if one.word is not None:
+        return _allowed(replace(row, verdict=one.word, reason=one.reason), key, rules)
+    if made is not None and key in made.left:
+        left = made.left[key]
+        return _allowed(replace(row, verdict=left.word, reason=left.reason), key, rules)
+    if key not in verdicts:
+        return replace(row, reason="has no latency here")
+    verdict = verdicts[key]
+    lines = rules.policy.lines_of(key)
+    assert made is not None
+    figures = [figures for one in made.passes if (figures := one.figures.get(key)) is not None]
+    known = bool(figures)
+    return _allowed(
+        replace(
+            row,
+            verdict=verdict.word,
+            base=math.exp(np.mean([math.log(one.base_s) for one in figures])) if known else None,
+            head=math.exp(np.mean([math.log(one.head_s) for one in figures])) if known else None,
+            change=verdict.change.centre if known else None,
+            change_low=verdict.change.low,
+            change_high=verdict.change.high,
+            passes=verdict.passes,
+            passes_wanted=verdict.wanting,
+            threshold=lines.threshold,
+            tolerance=lines.tolerance,
+            reason=None if known else "another program disturbed every pass",
+        ),
+        key,
+        rules,
+    )
+
+
+def _exact(pair: Pair, exact: Exact, rules: Rules) -> VerdictRow:
+    growth = rules.policy.growth_of(pair.key, exact.metric)
+    row = _cell_row(pair, exact.metric, exact.word(growth), rules)
+    return _allowed(_with(row, exact, growth), pair.key, rules)
+
+
+def _kernel(row_name: str, exact: Exact, rules: Rules) -> VerdictRow:
+    key = f"{row_name} {exact.kernel}"
+    growth = rules.policy.growth_of(key, exact.metric)
+    row = VerdictRow(
+        implementation=row_name,
+        problem=exact.kernel,
+        metric=exact.metric,
+        verdict=exact.word(growth),
+        place=rules.places.get(row_name),
+    )
+    return _allowed(_with(row, exact, growth), key, rules)
+
+
+def _with(row: VerdictRow, exact: Exact, growth: float) -> VerdictRow:
+    return replace(
+        row, unit=exact.unit, base=exact.base, head=exact.head, change=exact.change, threshold=growth, tolerance=growth
+    )
+
+
+def _cell_row(pair: Pair, metric: str, word: Word, rules: Rules) -> VerdictRow:
+    return VerdictRow(
+        implementation=pair.row,
+        problem=q.problem_label(pair.problem.to_dict(), {"device"}),
+        problem_key=pair.problem.key,
+        metric=metric,
+        verdict=word,
+        place=rules.places.get(pair.row),
+    )
+
+
+def _allowed(row: VerdictRow, key: str, rules: Rules) -> VerdictRow:
+    if row.verdict not in _WORSE:
+        return row
+    return replace(row, allowed=rules.policy.allowed(key, row.metric, rules.today))
+
+
+def outcome(rows: Sequence[VerdictRow], judge: Judge | None) -> Outcome:
+    """Give a gate's outcome; what is exact outweighs a machine that treats equal code unequally.
+
+    Parameters
+    ----------
+    rows
+        All verdicts.
+    judge
+        Knows of all cells together and of the control; None where nothing is timed.
+    """
+    bad = {row.verdict for row in rows if row.allowed is None}
+    if Word.BROKEN in bad or any(row.verdict == Word.REGRESSED and row.metric != LATENCY for row in _unallowed(rows)):
+        return Outcome.REGRESSION
+    if judge is not None and judge.outcome is Outcome.NO_VERDICT:
+        return Outcome.NO_VERDICT
+    if Word.REGRESSED in bad or (judge is not None and judge.suite is not None and judge.suite.word is Word.REGRESSED):
+        return Outcome.REGRESSION
+    if Word.GONE in bad:
+        return Outcome.GONE
+    if Word.UNDECIDED in bad:
+        return Outcome.UNDECIDED
+    return Outcome.CLEAR if bad & _COMPARED else Outcome.NOTHING
+
+
+def _unallowed(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
+    return [row for row in rows if row.allowed is None]
