@@ -35,9 +35,12 @@ Base = Annotated[str | None, _sides("--base", help="A git revision; head is the 
 BasePlugin = Annotated[Path | None, _sides("--base-plugin", help="A plugin file, beside --head-plugin.")]
 HeadPlugin = Annotated[Path | None, _sides("--head-plugin", help="The plugin file to judge.")]
 ResumeGate = Annotated[Path | None, _sides("--resume", help="Go on with an undecided gate, for --budget seconds more.")]
+SelfCheck = Annotated[bool, _sides("--self-check", help="How often does the gate itself alarm, on this machine?")]
+Replay = Annotated[Path | None, _sides("--replay", help="A recording to take for --self-check.")]
 RequireClean = Annotated[bool, _sides("--require-clean", help="Refuse a working tree with changes.")]
 MeasureEqual = Annotated[bool, _sides("--measure-equal", help="Measure rows whose sources are the same, too.")]
 Arch = Annotated[str | None, _sides("--arch", help="Compiled kernels are compared for (sm_80,sm_90,sm_100,sm_120).")]
+Passes = Annotated[int, _sides("--passes", help="Passes to record for --self-check (400).")]
 Policy = Annotated[Path | None, _line("--policy", help="Thresholds and allowances (gnbench.toml where it is there).")]
 Threshold = Annotated[str | None, _line("--threshold", help="A slowdown that must be found, in % (5).")]
 Tolerance = Annotated[str | None, _line("--tolerance", help="A slowdown that nobody is woken for, in % (1.5).")]
@@ -50,6 +53,9 @@ def gate(
     base_plugin: BasePlugin = None,
     head_plugin: HeadPlugin = None,
     resume: ResumeGate = None,
+    self_check: SelfCheck = False,
+    replay: Replay = None,
+    passes: Passes = 400,
     require_clean: RequireClean = False,
     measure_equal: MeasureEqual = False,
     arch: Arch = None,
@@ -84,6 +90,7 @@ def gate(
     json: opt.AsJson = False,
 ) -> int:
     """Judge a change: 0 no regression, 1 a regression, 2 the question was wrong, 3 no verdict in the budget."""
+    from bench.cli.gate_proof import self_check as prove_itself
     from bench.cli.show import interruptible, listening
     from bench.gate.run import gate as gated
     from bench.gate.run import resume as go_on
@@ -94,7 +101,7 @@ def gate(
         with interruptible(), listening() as listener:
             found = go_on(resume, seconds, listener=listener)
         return _show(found, as_json=json)
-    make_sides = _make_sides(base, base_plugin, head_plugin, require_clean=require_clean)
+    make_sides = None if self_check else _make_sides(base, base_plugin, head_plugin, require_clean=require_clean)
     configured = opt.configured(
         preset=preset,
         config=config,
@@ -112,6 +119,8 @@ def gate(
     settings = replace(configured.settings, budget_s=opt.configured_budget(budget, _BUDGET_S))
     asked = _asked(replace(configured, settings=settings), policy, arch, measure_equal=measure_equal)
     asked = _with_lines(asked, {"threshold": threshold, "tolerance": tolerance, "alpha": alpha})
+    if make_sides is None:
+        return prove_itself(asked, passes=passes, replay=replay, out=out, as_json=json)
     with interruptible(), listening() as listener:
         found = gated(asked, make_sides, out=out, listener=listener)
     return _show(found, as_json=json)

@@ -13,6 +13,7 @@ from bench.gate.candidate import Candidate
 from bench.gate.exact import Exact
 from bench.gate.folder import GateFolder
 from bench.gate.judge import Lines, Verdict
+from bench.gate.pairs import Pair
 from bench.gate.policy import Policy, parse
 from bench.gate.sources import Sides
 from bench.plan.config import Settings
@@ -82,6 +83,11 @@ class Settled:
     places: Mapping[str, str]
     """The file of each row."""
     clock_s: float
+
+    @property
+    def timed(self) -> dict[str, Pair]:
+        """The cells that both sides compute and that have a latency, by their keys."""
+        return {one.pair.key: one.pair for one in self.candidates if one.word is None and one.is_timed}
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data."""

@@ -8,6 +8,7 @@
     DIR/gate.md          a comment for a pull request
     DIR/junit.xml        a test suite, a case a cell and metric
     DIR/forest.png       every interval, with 0, the tolerance and the threshold
+    DIR/recording.jsonl  of a self-check: passes of equal code, every round kept
     DIR/sides/           copies of both sides' kernels, kept while the gate can be continued
     DIR/worker.log       what kernels wrote on their standard output and error
 """
@@ -37,6 +38,7 @@ INFO, PASSES, VERDICTS, COMMENT, JUNIT, FOREST, LOG = (
     "forest.png",
     "worker.log",
 )
+RECORDING = "recording.jsonl"
 _SIDES = "sides"
 _LOCK = ".lock"
 _MEND = "name a folder that 'gnbench gate' wrote"
@@ -130,9 +132,9 @@ def open_gate(path: Path) -> GateFolder:
     return folder
 
 
-def default_path(now: datetime) -> Path:
+def default_path(now: datetime, kind: str = "gate") -> Path:
     """Name a gate after the time it starts, below ``runs``; the second within one second gets ``-2``."""
-    first = path = Path("runs") / f"gate-{now:%Y-%m-%dT%H%M%S}"
+    first = path = Path("runs") / f"{kind}-{now:%Y-%m-%dT%H%M%S}"
     number = 2
     while path.exists():
         path = first.with_name(f"{first.name}-{number}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,6 +100,8 @@ class Passes:
     listener: Listener
     write: Callable[[dict[str, Any]], object]
     """Puts a pass on disk."""
+    seen: Callable[[Visited], object] = lambda _: None
+    """Is shown every visit."""
     _batch_s: float = BATCH_S
 
     def make(self, executor: Executor, made: Made, budget_s: float) -> None:
@@ -109,12 +111,13 @@ class Passes:
             spent_s = time.perf_counter() - began
             if made.passes and spent_s + made.full_pass_s > budget_s:
                 break
-            one = self._pass(executor, len(made.passes), [self.pairs[key] for key in wanted])
+            one = self.one(executor, len(made.passes), [self.pairs[key] for key in wanted])
             self.write(one.to_dict())
             made.take(one)
             self._tell(made, budget_s - (time.perf_counter() - began))
 
-    def _pass(self, executor: Executor, number: int, pairs: list[Pair]) -> Pass:
+    def one(self, executor: Executor, number: int, pairs: Sequence[Pair]) -> Pass:
+        """Make one pass over these cells, on a fresh worker."""
         began = time.perf_counter()
         self.listener.pass_started(number, len(pairs))
         names = {name for pair in pairs for name in pair.names}
@@ -142,6 +145,7 @@ class Passes:
         visited = executor.visit(replace(plan, batch_s=self._batch_s))
         # A machine that was busy is so still, and is tried with longer batches by and by.
         self._batch_s = min(BATCH_S, SHORTENING * visited.batch_s)
+        self.seen(visited)
         return visited
 
     def _read(self, pair: Pair, visited: Visited, figures: dict[str, Figure], left: dict[str, Left]) -> None:

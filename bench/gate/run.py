@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench import host
 from bench.claims import claimed, cores_of, is_shared
@@ -26,7 +27,7 @@ from bench.gate.passes import Made, Pass, Passes
 from bench.gate.prepare import Preparation, places, rows_of
 from bench.gate.sources import Sides
 from bench.measure.messages import Loaded
-from bench.measure.visited import Visit
+from bench.measure.visited import Visit, Visited
 from bench.neighbours import look, warning
 from bench.plan.problem import Problem
 from bench.planning import plan, threads_for
@@ -65,14 +66,14 @@ def gate(
     """
     asked = replace(asked, settings=replace(asked.settings, threads=threads_for(asked.settings.threads)))
     asked.policy  # noqa: B018 - a misspelt key is told before anything is made
-    problems = _problems(asked)
+    problems = problems_of(asked)
     now = datetime.now(UTC)
     info = {"started": now.isoformat(timespec="seconds"), "asked": asked.to_dict()} | host.facts()
     made = folder.create(out or folder.default_path(now), info)
     try:
         sides = make_sides(made.sides)
         made.update(sides=sides.to_dict())
-        return _Gating(asked, made, sides, listener or Listener()).made(problems)
+        return Gating(asked, made, sides, listener or Listener()).made(problems)
     except UsageError:
         # Nothing was measured: what was made for a question that was wrong is only in the way.
         if not made.passes.exists():
@@ -104,17 +105,18 @@ def resume(path: Path, budget_s: float, *, listener: Listener | None = None) -> 
         raise UsageError("--resume", found, "start a new gate")
     asked = Asked.from_dict(info["asked"])
     asked = replace(asked, settings=replace(asked.settings, budget_s=budget_s))
-    gating = _Gating(asked, made, Sides.from_dict(info["sides"]), listener or Listener())
+    gating = Gating(asked, made, Sides.from_dict(info["sides"]), listener or Listener())
     return gating.continued(Settled.from_dict(info["settled"]))
 
 
-def _problems(asked: Asked) -> tuple[Problem, ...]:
+def problems_of(asked: Asked) -> tuple[Problem, ...]:
+    """Give the problems that fit in memory; UsageError where none does."""
     planned = plan(asked.sweep, asked.settings)
     return tuple(block.problem for block, need in zip(planned.blocks, planned.cost.needs, strict=True) if need.fits)
 
 
-class _Gating:
-    """One gate in progress."""
+class Gating:
+    """One gate in progress: the folder and its device held, workers with both sides, what is settled, and passes."""
 
     def __init__(self, asked: Asked, made: GateFolder, sides: Sides, listener: Listener) -> None:
         self._asked, self._folder, self._sides = asked, made, sides
@@ -123,13 +125,15 @@ class _Gating:
         self._began = time.perf_counter()
 
     def made(self, problems: Sequence[Problem]) -> Gated:
-        with self._held("--out"), self._executor() as executor:
-            settled = self._settled(executor, problems)
+        """Make the whole gate."""
+        with self.held("--out"), self.executor() as executor:
+            settled = self.settled(executor, problems)
             self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
 
     def continued(self, settled: Settled) -> Gated:
-        with self._held("--resume"), self._executor() as executor:
+        """Go on with what was settled before."""
+        with self.held("--resume"), self.executor() as executor:
             return self._concluded(settled, self._passes(executor, settled))
 
     def _warn(self, text: str) -> None:
@@ -137,7 +141,8 @@ class _Gating:
         self._listener.warned(text)
 
     @contextmanager
-    def _held(self, argument: str) -> Iterator[None]:
+    def held(self, argument: str) -> Iterator[None]:
+        """Hold the folder and the cores; ``argument`` is the option that a refusal names."""
         threads, path = self._asked.settings.threads or host.available_cores(), self._folder.path
         with (
             told_by_signals(),
@@ -150,7 +155,8 @@ class _Gating:
             yield
 
     @contextmanager
-    def _executor(self) -> Iterator[LocalExecutor]:
+    def executor(self) -> Iterator[LocalExecutor]:
+        """Give workers that hold both sides."""
         settings = self._asked.settings
         with (self._folder.path / folder.LOG).open("ab") as log:
             executor = LocalExecutor(
@@ -166,7 +172,7 @@ class _Gating:
             finally:
                 executor.close()
 
-    def _settled(self, executor: LocalExecutor, problems: Sequence[Problem]) -> Settled:
+    def settled(self, executor: LocalExecutor, problems: Sequence[Problem]) -> Settled:
         """Find what both sides can compute, and all that is exact."""
         table = executor.table()
         if table.device_problem is not None:
@@ -229,13 +235,34 @@ class _Gating:
             is_paired=True,
         )
 
+    def passes(
+        self,
+        settled: Settled,
+        *,
+        write: Callable[[dict[str, Any]], object],
+        seen: Callable[[Visited], object] = lambda _: None,
+    ) -> Passes:
+        """Give the passes over all timed cells, not yet begun.
+
+        ``write`` puts a pass on disk, ``seen`` is shown each visit.
+        """
+        pairs = settled.timed
+        return Passes(
+            pairs=pairs,
+            control=_middle([pair.problem for pair in pairs.values()]),
+            like=self._like(next(iter(pairs.values())).problem, settled.clock_s),
+            listener=self._listener,
+            write=write,
+            seen=seen,
+        )
+
     def _past(self) -> list[Pass]:
         path = self._folder.passes
         return [Pass.from_dict(one) for one in read(path, self._warn)] if path.exists() else []
 
     def _passes(self, executor: LocalExecutor, settled: Settled) -> Made | None:
         """Make the passes, those before a resume first."""
-        pairs = {one.pair.key: one.pair for one in settled.candidates if one.word is None and one.is_timed}
+        pairs = settled.timed
         if not pairs:
             return None
         policy = self._asked.policy
@@ -243,13 +270,7 @@ class _Gating:
         for one in self._past():
             made.take(one)
         with Journal(self._folder.passes, self._warn) as journal:
-            passes = Passes(
-                pairs=pairs,
-                control=_middle([pair.problem for pair in pairs.values()]),
-                like=self._like(next(iter(pairs.values())).problem, settled.clock_s),
-                listener=self._listener,
-                write=journal.append,
-            )
+            passes = self.passes(settled, write=journal.append)
             passes.make(executor, made, self._asked.settings.budget_s - (time.perf_counter() - self._began))
         return made
 

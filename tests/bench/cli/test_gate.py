@@ -57,7 +57,7 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path):
         (("--base", "main", "--base-plugin", "a.py"), "--base: is given together with a plugin file; give one of them"),
         (("--resume", "none"), "--resume: there is no folder none; name a folder that 'gnbench gate' wrote"),
         (("--resume", "none", "--impl", "cpp"), "--resume: is given together with --impl; the gate keeps its own"),
-        (("--base", "main", "--threshold", "1"), "--threshold: tolerance = 0.015 is not from 0 to below the threshold 0"),
+        (("--base", "main", "--threshold", "1"), "--threshold: tolerance = 0.015 is not from 0 to below"),
         (("--base", "main", "--arch", "sm_9"), "--arch: 'sm_9' is unknown; did you mean 'sm_90'?"),
         (("--base", "main", "--policy", "none.toml"), "--policy: none.toml cannot be read"),
     ):

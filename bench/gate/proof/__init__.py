@@ -1,0 +1,1 @@
+"""The gate's own proof: equal code recorded, gates replayed from it by its own judge, peers' rules beside them."""
