@@ -24,7 +24,7 @@ from bench.record.rundir import RunDirectory
 from bench.stats.stopping import Stopping
 from reports.schema import Status
 
-_LEAST_PASSES = 6 if CAN_FORK else 3
+LEAST_PASSES = 6 if CAN_FORK else 3
 """Made even past the budget; a pass that must import torch anew costs seconds, so there are fewer of them."""
 
 _FEW_STRUCK = 0.25
@@ -37,7 +37,7 @@ def tallies(blocks: Sequence[Block], settings: Settings, table: messages.Loaded)
     """Make a tally for each block, in their order."""
     stopping = Stopping(
         precision=settings.precision_percent / 100,
-        least_passes=min(_LEAST_PASSES, settings.passes),
+        least_passes=min(LEAST_PASSES, settings.passes),
         most_passes=settings.passes,
     )
     slow = [row.name for row in table.rows if row.slow_start]
@@ -205,7 +205,7 @@ class Passes:
             wall_s=time.perf_counter() - self._began,
             measured_s=sum(self.spent.values()) - sum(self.past.seconds.values()),
         )
-        least = min(_LEAST_PASSES, self.settings.passes)
+        least = min(LEAST_PASSES, self.settings.passes)
         left = visits_left(
             passes=expected_passes(
                 pace, blocks=self._blocks, budget_s=self.settings.budget_s, least=least, most=self.settings.passes

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bench.cli import check, compare, doctor, gate, listing, merge, profile, report, run, selftest
+from bench.cli import baseline, check, compare, doctor, export, gate, listing, merge, profile, report, run, selftest
 from bench.ending import GOES_ON
 from bench.errors import ExitStatus, Stopped, UsageError
 
@@ -35,6 +35,10 @@ app.command("selftest", epilog="Example: gnbench selftest --quick")(selftest.sel
 app.command("check", epilog="Example: gnbench check --plugin my_kernel.py --impl mine")(check.check)
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
 app.command("gate", epilog="Example: gnbench gate --base main")(gate.gate)
+app.add_typer(baseline.app, name="baseline")
+app.command("export", epilog="Example: gnbench export runs/2026-11-24T201328 --to pytest-benchmark --out bench.json")(
+    export.export
+)
 app.command("merge", epilog="Example: gnbench merge runs/part-*-of-4 --out runs/whole")(merge.merge)
 
 _INTERRUPTED = 130

@@ -15,6 +15,7 @@ from bench.cli import options as opt
 from bench.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from bench.against import Found
     from bench.gate.asked import Asked, Gated
     from bench.gate.sources import Sides
 
@@ -34,6 +35,11 @@ def _line(*names: str, help: str) -> Any:  # noqa: A002
 Base = Annotated[str | None, _sides("--base", help="A git revision; head is the working tree. Both in one run.")]
 BasePlugin = Annotated[Path | None, _sides("--base-plugin", help="A plugin file, beside --head-plugin.")]
 HeadPlugin = Annotated[Path | None, _sides("--head-plugin", help="The plugin file to judge.")]
+Baseline = Annotated[
+    Path | None, _sides("--baseline", help="A run, a stored baseline or pytest-benchmark's JSON, instead of --base.")
+]
+BaselineStrict = Annotated[bool, _sides("--baseline-strict", help="Against a baseline latency fails, too.")]
+Allow = Annotated[str | None, _sides("--allow", help="Conditions of a baseline that may differ: model,threads,...")]
 ResumeGate = Annotated[Path | None, _sides("--resume", help="Go on with an undecided gate, for --budget seconds more.")]
 SelfCheck = Annotated[bool, _sides("--self-check", help="How often does the gate itself alarm, on this machine?")]
 Replay = Annotated[Path | None, _sides("--replay", help="A recording to take for --self-check.")]
@@ -52,6 +58,9 @@ def gate(
     base: Base = None,
     base_plugin: BasePlugin = None,
     head_plugin: HeadPlugin = None,
+    baseline: Baseline = None,
+    baseline_strict: BaselineStrict = False,
+    allow: Allow = None,
     resume: ResumeGate = None,
     self_check: SelfCheck = False,
     replay: Replay = None,
@@ -90,10 +99,12 @@ def gate(
     json: opt.AsJson = False,
 ) -> int:
     """Judge a change: 0 no regression, 1 a regression, 2 the question was wrong, 3 no verdict in the budget."""
+    from bench.against import Against, hold
     from bench.cli.gate_proof import self_check as prove_itself
     from bench.cli.show import interruptible, listening
     from bench.gate.run import gate as gated
     from bench.gate.run import resume as go_on
+    from bench.plan.axes import split
 
     if resume is not None:
         _only_resume()
@@ -101,7 +112,9 @@ def gate(
         with interruptible(), listening() as listener:
             found = go_on(resume, seconds, listener=listener)
         return _show(found, as_json=json)
-    make_sides = None if self_check else _make_sides(base, base_plugin, head_plugin, require_clean=require_clean)
+    make_sides = None
+    if baseline is None and not self_check:
+        make_sides = _make_sides(base, base_plugin, head_plugin, require_clean=require_clean)
     configured = opt.configured(
         preset=preset,
         config=config,
@@ -119,6 +132,17 @@ def gate(
     settings = replace(configured.settings, budget_s=opt.configured_budget(budget, _BUDGET_S))
     asked = _asked(replace(configured, settings=settings), policy, arch, measure_equal=measure_equal)
     asked = _with_lines(asked, {"threshold": threshold, "tolerance": tolerance, "alpha": alpha})
+    if baseline is not None:
+        axes = (preset, config, n, c, h, w, g, dtype, weight_dtype, affine, eps, layout, direction, activation)
+        held = Against(
+            baseline=baseline,
+            strict=baseline_strict,
+            allowed=split(allow, "--allow") if allow else (),
+            takes_own_axes=any(axis is not None for axis in axes),
+        )
+        with interruptible(), listening() as listener:
+            against = hold(asked, held, out=out, listener=listener, command=asked.command)
+        return _show(against, as_json=json)
     if make_sides is None:
         return prove_itself(asked, passes=passes, replay=replay, out=out, as_json=json)
     with interruptible(), listening() as listener:
@@ -183,7 +207,7 @@ def _with_lines(asked: Asked, texts: dict[str, str | None]) -> Asked:
     return asked
 
 
-def _show(found: Gated, *, as_json: bool) -> int:
+def _show(found: Gated | Found, *, as_json: bool) -> int:
     from bench.cli.show import console, document, frame_records, to_error
     from bench.gate.written import write
     from reports.forms import annotations

@@ -10,7 +10,10 @@ import typer
 from bench.cli import options as opt
 from bench.errors import ExitStatus, UsageError, nearest
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.", show_default=False)]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Run directories, or pytest-benchmark's JSON.", show_default=False),
+]
 Formats = Annotated[str, typer.Option("--format", help="html, md, csv, latex, json; a comma list.")]
 
 
@@ -20,7 +23,7 @@ def report(runs: Runs, format: Formats = "html", out: opt.Out = None) -> int:  #
 
     from bench.cli.show import console
     from bench.plan.axes import split
-    from bench.record import frames
+    from bench.record import frames, pytest_benchmark
     from bench.record.rundir import open_run
     from reports.intake import FrameError
     from reports.render import FORMATS, render
@@ -31,9 +34,17 @@ def report(runs: Runs, format: Formats = "html", out: opt.Out = None) -> int:  #
             raise UsageError("--format", f"{word!r} is unknown", nearest(word, FORMATS))
     if out is None and len(runs) > 1:
         raise UsageError("--out", "is missing", "say where the report of several runs is to go")
-    directories = [open_run(path, "RUN") for path in runs]
-    read = [frames.read(directory.path) for directory in directories]
-    infos = [directory.info() for directory in directories]
+    if out is None and runs[0].is_file():
+        raise UsageError("--out", "is missing", "say where the report of a file is to go")
+    read, infos = [], []
+    for path in runs:
+        if path.is_file():
+            found, info = pytest_benchmark.read(path, "RUN")
+        else:
+            directory = open_run(path, "RUN")
+            found, info = frames.read(directory.path), directory.info()
+        read.append(found)
+        infos.append(info)
     try:
         written = render(
             pd.concat([one.results for one in read], ignore_index=True),

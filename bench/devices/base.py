@@ -137,6 +137,9 @@ class Device(Protocol):
             The timer cannot time this call.
         """
 
+    def stopwatch(self) -> Callable[[], float] | None:
+        """Give the device's own clock in seconds, for a loop that reads it before and after; None is the host's."""
+
     def host_seconds(self, call: Call) -> float | None:
         """Time one call end to end on the host, where that differs from ``time``."""
 

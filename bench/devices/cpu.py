@@ -112,6 +112,9 @@ class CpuDevice:
             self._evicting = torch.empty(2 * last_level_cache_bytes() // 4)
         self._evicting.add_(1.0)
 
+    def stopwatch(self) -> None:
+        """Leave the time to the host's own clock."""
+
     def host_seconds(self, call: Call) -> float | None:
         """Give None: ``time`` is already the host's."""
         return None

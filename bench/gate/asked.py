@@ -18,10 +18,9 @@ from bench.gate.policy import Policy, parse
 from bench.gate.sources import Sides
 from bench.plan.config import Settings
 from bench.plan.sweep import Sweep
+from bench.record.frames import frame_of
 from bench.stats.intervals import Interval
 from reports.gate_schema import Outcome, VerdictRow, Word
-from reports.intake import check
-from reports.schema import columns, to_record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,8 +140,7 @@ class Gated:
     @property
     def frame(self) -> pd.DataFrame:
         """One row a cell and metric (``reports.gate_schema.VerdictRow``)."""
-        records = [to_record(row) for row in self.rows]
-        return check(pd.DataFrame(records, columns=list(columns(VerdictRow))), VerdictRow)
+        return frame_of(VerdictRow, self.rows)
 
     @property
     def info(self) -> dict[str, Any]:

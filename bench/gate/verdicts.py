@@ -40,7 +40,7 @@ def rows(settled: Settled, made: Made | None, rules: Rules) -> list[VerdictRow]:
     for one in settled.candidates:
         found.append(_latency(one, verdicts, made, rules))
         if one.word is None:
-            found += [_exact(one.pair, exact, rules) for exact in of_cell(one)]
+            found += [exact_row(one.pair, exact, rules) for exact in of_cell(one)]
     found += [_kernel(row, exact, rules) for row, exact in settled.kernels]
     return found + [_same(row, rules) for row in settled.same]
 
@@ -51,13 +51,13 @@ def _same(row: str, rules: Rules) -> VerdictRow:
 
 
 def _latency(one: Candidate, verdicts: Mapping[str, Verdict], made: Made | None, rules: Rules) -> VerdictRow:
-    row, key = _cell_row(one.pair, LATENCY, Word.NOT_COMPARED, rules), one.pair.key
+    row, key = cell_row(one.pair, LATENCY, Word.NOT_COMPARED, rules), one.pair.key
     row = replace(row, unit="s")
     if one.word is not None:
-        return _allowed(replace(row, verdict=one.word, reason=one.reason), key, rules)
+        return with_allowance(replace(row, verdict=one.word, reason=one.reason), key, rules)
     if made is not None and key in made.left:
         left = made.left[key]
-        return _allowed(replace(row, verdict=left.word, reason=left.reason), key, rules)
+        return with_allowance(replace(row, verdict=left.word, reason=left.reason), key, rules)
     if key not in verdicts:
         return replace(row, reason="has no latency here")
     verdict = verdicts[key]
@@ -65,7 +65,7 @@ def _latency(one: Candidate, verdicts: Mapping[str, Verdict], made: Made | None,
     assert made is not None
     figures = [figures for one in made.passes if (figures := one.figures.get(key)) is not None]
     known = bool(figures)
-    return _allowed(
+    return with_allowance(
         replace(
             row,
             verdict=verdict.word,
@@ -85,10 +85,11 @@ def _latency(one: Candidate, verdicts: Mapping[str, Verdict], made: Made | None,
     )
 
 
-def _exact(pair: Pair, exact: Exact, rules: Rules) -> VerdictRow:
+def exact_row(pair: Pair, exact: Exact, rules: Rules) -> VerdictRow:
+    """Judge what is exact of one cell."""
     growth = rules.policy.growth_of(pair.key, exact.metric)
-    row = _cell_row(pair, exact.metric, exact.word(growth), rules)
-    return _allowed(_with(row, exact, growth), pair.key, rules)
+    row = cell_row(pair, exact.metric, exact.word(growth), rules)
+    return with_allowance(_with(row, exact, growth), pair.key, rules)
 
 
 def _kernel(row_name: str, exact: Exact, rules: Rules) -> VerdictRow:
@@ -101,7 +102,7 @@ def _kernel(row_name: str, exact: Exact, rules: Rules) -> VerdictRow:
         verdict=exact.word(growth),
         place=rules.places.get(row_name),
     )
-    return _allowed(_with(row, exact, growth), key, rules)
+    return with_allowance(_with(row, exact, growth), key, rules)
 
 
 def _with(row: VerdictRow, exact: Exact, growth: float) -> VerdictRow:
@@ -110,7 +111,8 @@ def _with(row: VerdictRow, exact: Exact, growth: float) -> VerdictRow:
     )
 
 
-def _cell_row(pair: Pair, metric: str, word: Word, rules: Rules) -> VerdictRow:
+def cell_row(pair: Pair, metric: str, word: Word, rules: Rules) -> VerdictRow:
+    """Make a cell's row without figures."""
     return VerdictRow(
         implementation=pair.row,
         problem=q.problem_label(pair.problem.to_dict(), {"device"}),
@@ -121,7 +123,8 @@ def _cell_row(pair: Pair, metric: str, word: Word, rules: Rules) -> VerdictRow:
     )
 
 
-def _allowed(row: VerdictRow, key: str, rules: Rules) -> VerdictRow:
+def with_allowance(row: VerdictRow, key: str, rules: Rules) -> VerdictRow:
+    """Say why a row may be worse, where an allowance covers it."""
     if row.verdict not in _WORSE:
         return row
     return replace(row, allowed=rules.policy.allowed(key, row.metric, rules.today))

@@ -67,6 +67,12 @@ AXES = tuple(field.name for field in fields(Axes) if field.name not in {"count",
 """The axes' names, in the order in which a sweep runs through them (the last one fastest)."""
 
 
+def entry_of(problem: Problem) -> Axes:
+    """Give the axes that have this problem alone."""
+    values: dict[str, Any] = {name: (getattr(problem, name),) for name in AXES}
+    return Axes(**(values | {"G": (str(problem.G),)}))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
     """What a run is asked to measure: products of axes, on one device."""

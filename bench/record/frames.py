@@ -127,6 +127,12 @@ def write_rows(path: Path, row: type, rows: Iterable[Any]) -> None:
         pq.write_table(table, file)
 
 
+def frame_of(row: type, rows: Iterable[Any]) -> pd.DataFrame:
+    """Make a frame of rows of any declared class; ValueError as ``write``."""
+    frame: pd.DataFrame = _table(row, rows).to_pandas(types_mapper=_PANDAS.get)
+    return frame
+
+
 def read_rows(path: Path, row: type) -> pd.DataFrame:
     """Read what ``write_rows`` wrote; DamagedRun as ``read``."""
     return _frame(path, row)

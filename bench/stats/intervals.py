@@ -59,12 +59,21 @@ def welch_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) 
     difference = float(np.mean(a) - np.mean(b))
     if len(a) == 1 or len(b) == 1:
         return Interval(centre=difference)
-    first, second = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
-    variance = first + second
+    deviations = (float(np.std(one, ddof=1)) for one in (a, b))
+    return welch_of_moments(difference, (next(deviations), len(a)), (next(deviations), len(b)), level)
+
+
+def welch_of_moments(
+    difference: float, first: tuple[float, int], second: tuple[float, int], level: float = 0.95
+) -> Interval:
+    """Give Welch's interval of a difference of means from each side's standard deviation and number of values."""
+    (one, many), (other, others) = first, second
+    left, right = one**2 / many, other**2 / others
+    variance = left + right
     if variance == 0:
         return Interval(centre=difference, low=difference, high=difference)
     # By shares of the variance, so that squares of tiny variances do not underflow to 0 / 0.
-    freedom = 1 / ((first / variance) ** 2 / (len(a) - 1) + (second / variance) ** 2 / (len(b) - 1))
+    freedom = 1 / ((left / variance) ** 2 / (many - 1) + (right / variance) ** 2 / (others - 1))
     return _around(difference, math.sqrt(variance), freedom, level)
 
 

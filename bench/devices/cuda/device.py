@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from bench.devices.base import Batch, Call, Clock, WarmUp
@@ -15,6 +16,7 @@ from bench.devices.cuda.graph import GraphTimer
 from bench.devices.cuda.nvbench import NvbenchTimer
 from bench.devices.cuda.nvml import Monitor, Reading, over
 from bench.devices.cuda.runtime import Runtime, TorchRuntime
+from bench.devices.cuda.stopwatch import Stopwatch
 from bench.devices.environment import most_cold_calls
 
 _EMPTY_CALLS = 100
@@ -107,6 +109,10 @@ class CudaDevice:
             remark=timed.remark,
         )
         return batch, timed.output
+
+    def stopwatch(self) -> Callable[[], float]:
+        """Give the GPU's clock: each reading is an event that is waited for."""
+        return Stopwatch(self._runtime)
 
     def host_seconds(self, call: Call) -> float | None:
         """Time calls from the host's launch to the device's end, each by itself; give the median."""
