@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.executors.local import LocalExecutor
 from bench.executors.selection import select
 from bench.measure import messages
-from bench.measure.link import Worker, WorkerLost
+from bench.measure.link import Answering, WorkerLost
 from bench.plan.config import Settings
 from reports.schema import Status
 
@@ -78,7 +78,7 @@ class _Sitting:
 
     def __init__(self, asked: Asked, executor: LocalExecutor, name: str, told: Told) -> None:
         self._asked, self._executor, self._name, self._told = asked, executor, name, told
-        self._worker: Worker | None = None
+        self._worker: Answering | None = None
 
     def answers(self) -> Iterator[tuple[Case, Answer]]:
         """Ask case by case."""

@@ -13,7 +13,8 @@ from bench.devices.environment import worker_environment
 from bench.errors import UsageError
 from bench.events import Listener
 from bench.measure import messages
-from bench.measure.link import Worker, WorkerLost, Zygote
+from bench.measure.couple import Couple
+from bench.measure.link import Answering, WorkerLost, Zygote
 from bench.measure.visit import visit
 from bench.measure.visited import CellVisit, Visit, Visited
 from reports.schema import Status
@@ -42,6 +43,8 @@ class LocalExecutor:
         Where workers' own output goes.
     sides
         Other copies of ``kernels`` that every worker holds beside its own; their rows end in ``@label``.
+    apart
+        Give each of two sides a process of its own.
     """
 
     def __init__(
@@ -54,16 +57,18 @@ class LocalExecutor:
         listener: Listener | None = None,
         log: IO[bytes] | None = None,
         sides: Sequence[messages.Side] = (),
+        apart: bool = False,
     ) -> None:
         self._device = device
         self._sides = list(sides)
+        self._apart = apart
         self._threads = threads
         self._plugins = [str(Path(plugin).expanduser().resolve()) for plugin in plugins]
         self._rng = random.Random(seed)
         self._listener = listener or Listener()
         self._log = log
         self._zygote: Zygote | None = None
-        self._worker: Worker | None = None
+        self._worker: Answering | None = None
         self._names: list[str] | None = None
         self._dead_at_import: dict[str, messages.RowFacts] = {}
         self._natives_end: set[str] = set()
@@ -88,7 +93,7 @@ class LocalExecutor:
         self._fresh_worker()
         return (self._passes - 1) // PASSES_A_ZYGOTE
 
-    def fresh_worker(self, names: Sequence[str]) -> Worker:
+    def fresh_worker(self, names: Sequence[str]) -> Answering:
         """Start a fresh worker with these rows, for another use than visits."""
         self._names = list(names)
         self._fresh_worker()
@@ -156,7 +161,7 @@ class LocalExecutor:
             self._end_zygote()
             environment = worker_environment(self._device, self._threads)
             self._zygote = Zygote(environment) if self._log is None else Zygote(environment, self._log)
-        self._worker = self._zygote.worker()
+        self._worker = self._new_worker(self._zygote)
         names = self._names
         if self._dead_at_import:
             names = [name for name in names or BUILTIN_ROWS if name not in self._dead_at_import]
@@ -170,6 +175,12 @@ class LocalExecutor:
         )
         loaded: messages.Loaded = self._worker.ask(request, _LOAD_TIMEOUT_S)
         return loaded
+
+    def _new_worker(self, zygote: Zygote) -> Answering:
+        if not self._apart:
+            return zygote.worker()
+        first, second = (side.label for side in self._sides)
+        return Couple(zygote.worker(), zygote.worker(), (first, second))
 
     def _living(self, side: messages.Side) -> messages.Side:
         """Give a side with what is wanted of it, without what a worker died of while importing it."""

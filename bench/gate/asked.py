@@ -37,6 +37,8 @@ class Asked:
     architectures: tuple[str, ...] = compiled.ARCHITECTURES
     measure_equal: bool = False
     """Measure rows whose sources are the same on both sides, too."""
+    apart: bool = False
+    """Give each side a process of its own."""
     command: tuple[str, ...] = ()
 
     @property
@@ -54,6 +56,7 @@ class Asked:
             "lines": dict(self.lines),
             "architectures": list(self.architectures),
             "measure_equal": self.measure_equal,
+            "apart": self.apart,
             "command": list(self.command),
         }
 
@@ -67,6 +70,7 @@ class Asked:
             lines=data["lines"],
             architectures=tuple(data["architectures"]),
             measure_equal=data["measure_equal"],
+            apart=data["apart"],
             command=tuple(data["command"]),
         )
 
@@ -82,6 +86,8 @@ class Settled:
     places: Mapping[str, str]
     """The file of each row."""
     clock_s: float
+    apart: bool
+    """Each side has a process of its own."""
 
     @property
     def timed(self) -> dict[str, Pair]:
@@ -96,6 +102,7 @@ class Settled:
             "same": list(self.same),
             "places": dict(self.places),
             "clock_s": self.clock_s,
+            "apart": self.apart,
         }
 
     @classmethod
@@ -107,6 +114,7 @@ class Settled:
             same=data["same"],
             places=data["places"],
             clock_s=data["clock_s"],
+            apart=data["apart"],
         )
 
 

@@ -26,6 +26,8 @@ class Candidate:
     """None where the side has no such row."""
     head: CellVisit | None
     is_timed: bool = False
+    allocated: tuple[int, int] | None = None
+    """Bytes that a call takes from torch's allocator, base's and head's, where a row is interpreted."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data."""
@@ -36,7 +38,8 @@ class Candidate:
         """Read what ``to_dict`` gave."""
         base, head = (data[side] and CellVisit.from_dict(data[side]) for side in (BASE, HEAD))
         pair = Pair(problem=Problem(**data["pair"]["problem"]), row=data["pair"]["row"])
-        return cls(pair=pair, base=base, head=head, is_timed=data["is_timed"])
+        allocated = data["allocated"] and (data["allocated"][0], data["allocated"][1])
+        return cls(pair=pair, base=base, head=head, is_timed=data["is_timed"], allocated=allocated)
 
     @property
     def word(self) -> Word | None:

@@ -45,7 +45,7 @@ def of_cell(one: Candidate) -> Iterator[Exact]:
 
     The error is the rms over the largest magnitude of the oracle, on inputs that are the same on both sides: the
     largest error would move with any change of the order of a sum. A row without latency is interpreted, and its
-    bytes are the interpreter's: they differ from call to call.
+    resident bytes are the interpreter's: they differ from call to call, and only what it takes of torch's does not.
     """
     if one.base is None or one.head is None:
         return
@@ -53,6 +53,8 @@ def of_cell(one: Candidate) -> Iterator[Exact]:
         base, head = _bytes(one.base, metric), _bytes(one.head, metric)
         if base is not None and head is not None:
             yield Exact(metric=metric, base=base, head=head)
+    if one.allocated is not None:
+        yield Exact(metric="allocated_bytes", base=one.allocated[0], head=one.allocated[1])
     errors = [side.checked.error_rms for side in (one.base, one.head) if side.checked]
     if len(errors) == 2 and errors[0] is not None and errors[1] is not None:
         yield Exact(metric="error", base=errors[0], head=errors[1])

@@ -1,4 +1,4 @@
-"""Runs in a worker: what a row's ``inspect`` says of its kernels, as plain data."""
+"""Runs in a worker: what a row's ``inspect`` says of its kernels, and what a call allocates, as plain data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from bench.devices.allocations import allocation_changes
+from bench.measure.call import Gradient, bind
+from bench.measure.inputs import make_inputs
+from bench.plan.problem import Problem
 from kernels.table import Implementation
 
 
@@ -21,6 +25,20 @@ def inspect(row: Implementation, question: Mapping[str, Any], _tell: Callable[[s
         raise LookupError(f"{row.name} has no inspect(arch)")
     found = row.inspect(question["arch"])
     return {"kernels": {name: _plain(one) for name, one in found.items()}}
+
+
+def allocated(row: Implementation, question: Mapping[str, Any], _tell: Callable[[str], object]) -> dict[str, Any]:
+    """Give ``{"allocated_bytes": …}``: all that one call, not its first, takes from torch's CPU allocator."""
+    problem = Problem(**question["problem"])
+    has_own = problem.direction == "backward" and row.backward is not None
+    call = bind(Gradient(row.backward) if has_own and row.backward else _call(row), problem, make_inputs(problem, 0))
+    call()
+    return {"allocated_bytes": sum(change for change in allocation_changes(call) if change > 0)}
+
+
+def _call(row: Implementation) -> Callable[..., Any]:
+    assert row.call is not None
+    return row.call
 
 
 def _plain(one: Any) -> dict[str, Any]:

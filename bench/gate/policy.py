@@ -19,6 +19,7 @@ GROWTH: Mapping[str, float] = {
     "peak_bytes": 0.01,
     "extra_bytes": 0.01,
     "saved_bytes": 0.01,
+    "allocated_bytes": 0.01,
     "error": 0.10,
     "registers": 0.0,
     "spill_bytes": 0.0,

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import UsageError, nearest
-from bench.executors.base import Executor
+from bench.executors.local import LocalExecutor
 from bench.gate.candidate import Candidate
 from bench.gate.pairs import Pair, by_problem
 from bench.gate.sources import BASE, HEAD, Sides
-from bench.measure.messages import RowFacts, sided
+from bench.measure.link import WorkerLost
+from bench.measure.messages import Consult, RowFacts, sided
 from bench.measure.visited import CellVisit, Visit
 from bench.plan.config import Settings
 from bench.plan.problem import Problem
@@ -24,6 +25,7 @@ _ROUNDS = 3
 """So that each is challenged, which wants a batch's length; their times count for nothing."""
 
 _MOST_WEIGHINGS = 5
+_ALLOCATED = "bench.gate.inspecting:allocated"
 
 
 def rows_of(rows: Sequence[RowFacts], sides: Sides, settings: Settings) -> tuple[str, ...]:
@@ -66,7 +68,7 @@ def rows_of(rows: Sequence[RowFacts], sides: Sides, settings: Settings) -> tuple
 class Preparation:
     """Checks, challenges and weighs cells on both sides."""
 
-    executor: Executor
+    executor: LocalExecutor
     """Holds both sides."""
     table: Sequence[RowFacts]
     """Its rows."""
@@ -90,7 +92,24 @@ class Preparation:
                 base, head = (cells.get(side) for side in pair.names)
                 is_timed = all(side in visited.series for side in pair.names)
                 found.append(Candidate(pair=pair, base=base, head=head, is_timed=is_timed))
-        return self._weighed_again(found)
+        return [self._with_allocations(one) for one in self._weighed_again(found)]
+
+    def _with_allocations(self, one: Candidate) -> Candidate:
+        """Count what an interpreted row's call takes from torch's allocator; one that cannot tell is left as it is."""
+        if one.word is not None or one.is_timed or one.pair.problem.device != "cpu":
+            return one
+        counted = [self._allocated(name, one.pair.problem) for name in one.pair.names]
+        if counted[0] is None or counted[1] is None:
+            return one
+        return replace(one, allocated=(counted[0], counted[1]))
+
+    def _allocated(self, name: str, problem: Problem) -> int | None:
+        request = Consult(name=name, function=_ALLOCATED, question={"problem": problem.to_dict()})
+        try:
+            found = self.executor.fresh_worker([name]).ask(request, self.like.timeout_s)
+        except WorkerLost:
+            return None
+        return None if found.answer is None else int(found.answer["allocated_bytes"])
 
     def _weighed_again(self, found: list[Candidate]) -> list[Candidate]:
         """Weigh cells whose bytes differ in fresh workers, and keep the least of each side.

@@ -126,14 +126,16 @@ class Gating:
 
     def made(self, problems: Sequence[Problem]) -> Gated:
         """Make the whole gate."""
-        with self.held("--out"), self.executor() as executor:
-            settled = self.settled(executor, problems)
-            self._folder.update(settled=settled.to_dict())
-            return self._concluded(settled, self._passes(executor, settled))
+        with self.held("--out"):
+            apart = self._asked.apart or self.clash()
+            with self.executor(apart=apart) as executor:
+                settled = self.settled(executor, problems, apart=apart)
+                self._folder.update(settled=settled.to_dict())
+                return self._concluded(settled, self._passes(executor, settled))
 
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
-        with self.held("--resume"), self.executor() as executor:
+        with self.held("--resume"), self.executor(apart=settled.apart) as executor:
             return self._concluded(settled, self._passes(executor, settled))
 
     def _warn(self, text: str) -> None:
@@ -155,8 +157,8 @@ class Gating:
             yield
 
     @contextmanager
-    def executor(self) -> Iterator[LocalExecutor]:
-        """Give workers that hold both sides."""
+    def executor(self, *, apart: bool) -> Iterator[LocalExecutor]:
+        """Give workers that hold both sides, or each one of them."""
         settings = self._asked.settings
         with (self._folder.path / folder.LOG).open("ab") as log:
             executor = LocalExecutor(
@@ -166,13 +168,29 @@ class Gating:
                 listener=self._listener,
                 log=log,
                 sides=(self._sides.base, self._sides.head),
+                apart=apart,
             )
             try:
                 yield executor
             finally:
                 executor.close()
 
-    def settled(self, executor: LocalExecutor, problems: Sequence[Problem]) -> Settled:
+    def clash(self) -> bool:
+        """Say whether a row that each side has alone is lost where both are in one process."""
+        with self.executor(apart=False) as together:
+            lost = _one_sided(together.table())
+        if not lost:
+            return False
+        with self.executor(apart=True) as apart:
+            kept = lost - _one_sided(apart.table())
+        if kept:
+            names = ", ".join(sorted(kept))
+            self._warn(
+                f"base and head are in two processes, for {names} cannot live twice in one: figures are less sharp"
+            )
+        return bool(kept)
+
+    def settled(self, executor: LocalExecutor, problems: Sequence[Problem], *, apart: bool) -> Settled:
         """Find what both sides can compute, and all that is exact."""
         table = executor.table()
         if table.device_problem is not None:
@@ -189,6 +207,7 @@ class Gating:
             same=[name for name in chosen if name not in other],
             places=places(table.rows, chosen, self._sides),
             clock_s=like.clock_s,
+            apart=apart,
         )
 
     def _started(self, problems: Sequence[Problem], names: Sequence[str]) -> None:
@@ -298,6 +317,13 @@ class Gating:
         if found.outcome not in {Outcome.UNDECIDED, Outcome.NO_VERDICT}:
             self._folder.forget_sides()
         return found
+
+
+def _one_sided(table: Loaded) -> frozenset[str]:
+    """Give the rows that one side can run and the other cannot."""
+    able = {row.name: not row.unavailable for row in table.rows}
+    names = {name.partition("@")[0] for name in able if "@" in name}
+    return frozenset(name for name in names if able.get(f"{name}@base", False) != able.get(f"{name}@head", False))
 
 
 def _middle(problems: Sequence[Problem]) -> Problem:

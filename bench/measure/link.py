@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import bench
 from bench.errors import UsageError
@@ -40,6 +40,20 @@ class WorkerLost(Exception):  # noqa: N818 - an event of the machine, not an err
         self.name = name
         self.status = status
         self.reason = reason
+
+
+class Answering(Protocol):
+    """Whoever answers requests: a worker, or two as one."""
+
+    @property
+    def pid(self) -> int:
+        """A process number, for tools that watch from outside."""
+
+    def ask(self, request: messages.Request, timeout_s: float) -> Any:
+        """Send a request and wait for its reply; WorkerLost where there is none."""
+
+    def close(self) -> None:
+        """End whatever answers."""
 
 
 class Worker:

@@ -11,7 +11,7 @@ from typing import Any
 from bench.devices.environment import most_cold_calls
 from bench.events import Listener
 from bench.measure import messages
-from bench.measure.link import Worker
+from bench.measure.link import Answering
 from bench.measure.rounds import (
     FEWEST_ROUNDS,
     SHORTENING,
@@ -61,7 +61,7 @@ def allowed_bytes(problem: Problem) -> int | None:
     return memory_bytes(problem) + SPARE_BYTES if problem.device == "cpu" else None
 
 
-def visit(plan: Visit, worker: Worker, listener: Listener) -> Visited:
+def visit(plan: Visit, worker: Answering, listener: Listener) -> Visited:
     """Make one visit.
 
     Raises
@@ -75,7 +75,7 @@ def visit(plan: Visit, worker: Worker, listener: Listener) -> Visited:
 class _Visiting:
     """The stages of a visit, in order; each drops the names that do not reach the next."""
 
-    def __init__(self, plan: Visit, worker: Worker, listener: Listener) -> None:
+    def __init__(self, plan: Visit, worker: Answering, listener: Listener) -> None:
         self._plan = plan
         self._worker = worker
         self._listener = listener

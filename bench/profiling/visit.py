@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.executors.local import LocalExecutor
 from bench.measure import messages
-from bench.measure.link import Worker, WorkerLost
+from bench.measure.link import Answering, WorkerLost
 from bench.measure.visit import allowed_bytes
 from bench.plan.block import Cell
 from bench.plan.problem import Problem
@@ -73,7 +73,7 @@ class _Left(Exception):  # noqa: N818 - the way out of a visit, not an error
 
 
 class _Visiting:
-    def __init__(self, plan: CellVisit, worker: Worker, found: CellFound) -> None:
+    def __init__(self, plan: CellVisit, worker: Answering, found: CellFound) -> None:
         self._plan = plan
         self._worker = worker
         self._found = found

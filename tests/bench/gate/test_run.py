@@ -113,3 +113,48 @@ def test_what_was_asked_wrongly_leaves_no_folder(plugin, tmp_path):
     assert not (tmp_path / "gate").exists()
     with pytest.raises(UsageError, match=r"--resume: there is no folder"):
         resume(tmp_path / "gate", 1.0)
+
+
+CLASHING = """
+import torch
+LIBRARY = torch.library.Library("clashing", "DEF")
+LIBRARY.define("f(Tensor x) -> Tensor")
+"""
+
+
+def test_sides_that_cannot_live_in_one_process_get_one_each(plugin, tmp_path):
+    files = [plugin("a.py"), plugin("b.py", before="x = [x.clone() for _ in range(40)][-1]")]
+    for file in files:
+        file.write_text(CLASHING + file.read_text())
+    found = gated(*files, tmp_path / "gate")
+    assert found.outcome == Outcome.REGRESSION
+    assert words(found)["latency"] in {Word.REGRESSED, Word.UNDECIDED}
+    assert words(found)["extra_bytes"] == Word.REGRESSED
+    (warning,) = [line for line in found.warnings if "two processes" in line]
+    assert warning == "base and head are in two processes, for mine cannot live twice in one: figures are less sharp"
+
+
+def test_an_extra_copy_of_an_interpreted_row_is_seen_in_what_it_allocates(tmp_path):
+    root = tmp_path / "repository"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(kernels.__file__).parent, root / "kernels", ignore=ignored)
+    git(tmp_path, "init", "--initial-branch=main", str(root))
+    git(root, "add", ".")
+    git(root, "commit", "-m", "first")
+    launcher = root / "kernels" / "triton" / "__init__.py"
+    text, call = launcher.read_text(), "return launch.forward(x, num_groups,"
+    assert call in text
+    launcher.write_text(text.replace(call, call.replace("(x,", "(x.clone(),")))
+    asked = replace(ASKED, settings=replace(ASKED.settings, impl=("triton",)), architectures=())
+
+    def make(folder):
+        return sources.of_revision("main", folder, start=root, require_clean=False)
+
+    found = gate(asked, make, out=tmp_path / "gate")
+    by_metric = {row.metric: row for row in found.rows}
+    assert by_metric["latency"].verdict == Word.NOT_COMPARED
+    assert by_metric["allocated_bytes"].verdict == Word.REGRESSED
+    assert by_metric["allocated_bytes"].head - by_metric["allocated_bytes"].base == 2 * 32 * 16 * 16 * 4
+    assert by_metric["error"].verdict == Word.UNCHANGED
+    assert found.outcome == Outcome.REGRESSION
+    assert by_metric["allocated_bytes"].place == "kernels/triton/__init__.py"
