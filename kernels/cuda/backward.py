@@ -55,7 +55,7 @@ def group_norm_backward(  # noqa: PLR0917 (the operator's schema)
 
     Raises
     ------
-    build.BuildError
+    nvrtc.BuildError
         The source cannot be compiled.
     """
     dx, dweight, dbias = gradients(x, weight, bias, need_dx, need_dweight, need_dbias)

@@ -1,103 +1,108 @@
 // GroupNorm forward in CUDA C++, one call fused with its activation, float32 arithmetic whatever the type of x.
 //
-// Bytes: one block a group; x is read for the mean, for the squares about it and for the output: 2 S where a group
-// stays in L2, 4 S where it does not.
-// The squares are centered: E[x^2] - E[x]^2 in float32 has no digit left at a mean of 1e4 and a spread of 1. What
-// rounding took from the mean is found by the second sweep and taken off as well. Sums have a fixed order.
+// Bytes: x once and y once (2 S) wherever a group fits the shared memory of the blocks that share it, whether one, a
+// cluster or all of the device's (`team`); x twice (3 S) beyond (`statistics`, then `apply`). memory.cuh says which
+// thread has what, moments.cuh how sums stay exact, exchange.cuh how blocks tell each other.
 //
-// A group is `outer` lines of `inner` neighbors, `stride` elements apart: contiguous, a line is a channel's positions;
-// channels_last, a line is one position's channels of the group. So both layouts are the same loops.
-//
-// ELEMENT is the type of x and y, PARAMETER that of weight and bias, ACTIVATION 0 none, 1 silu, 2 relu: compile flags.
+// How a group is cut depends on the group and the device alone, not on how many there are or on who holds it: so its
+// bits are the same in any batch, and the same from `team` in all its ways and from the two kernels.
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+#include "normalize.cuh"
 
-namespace {
+// Everything a launch says, in one order for all kernels but `small`.
+#define PARAMETERS                                                                                                  \
+  const ELEMENT *__restrict__ g_x, ELEMENT *__restrict__ g_y, const void *g_weight, const void *g_bias,             \
+      float *g_statistics, float4 *g_slots, unsigned *g_counters, long long items, long long lines,                 \
+      unsigned positions, int channels, int per_group, int tile, int columns, int width, int slice_lines, int size,    \
+      int way, int ring, int activation, int parameters_are_float, float eps
+#define SHAPE \
+  { items, lines, positions, channels, per_group, tile, columns, width, slice_lines, size }
 
-__device__ float widen(float v) { return v; }
-__device__ float widen(__half v) { return __half2float(v); }
-__device__ float widen(__nv_bfloat16 v) { return __bfloat162float(v); }
+extern __shared__ float4 s_all[];
 
-__device__ void narrow(float v, float* to) { *to = v; }
-__device__ void narrow(float v, __half* to) { *to = __float2half_rn(v); }
-__device__ void narrow(float v, __nv_bfloat16* to) { *to = __float2bfloat16_rn(v); }
+// The dynamic shared memory of `team`, in this order; launch.py counts the same.
+struct Shared {
+  float4* s_mine;     // [groups of an item]
+  float4* s_normals;  // [groups of an item]
+  float4* s_table;    // [warps] or [rows of warps][columns][sums]
+  float4* s_slots;    // [2][team][groups of an item] if a cluster
+  Vector* s_ring;     // [ring][slice_lines][columns], each slot to 16 bytes
+};
 
-__device__ float activate(float v) {
-#if ACTIVATION == 1
-  return v / (1.0f + expf(-v));
-#elif ACTIVATION == 2
-  return v < 0.0f ? 0.0f : v;  // a NaN stays
-#else
-  return v;
-#endif
+__device__ __forceinline__ Shared share(const Shape& shape, const Place& place, int way) {
+  const int groups = shape.tile / shape.per_group;
+  const int rows = place.column_blocks < place.warps ? place.warps / place.column_blocks : 1;
+  const int table = CONTIGUOUS ? place.warps : rows * shape.columns * SUMS;
+  Shared s;
+  s.s_mine = s_all;
+  s.s_normals = s.s_mine + groups;
+  s.s_table = s.s_normals + groups;
+  s.s_slots = s.s_table + table;
+  s.s_ring = reinterpret_cast<Vector*>(s.s_slots + (way == CLUSTER ? 2 * shape.team * groups : 0));
+  return s;
 }
 
-// Gives every thread the sum over the block, whose size is a multiple of 32, at most 1,024.
-__device__ float sum_of_block(float v) {
-  __shared__ float s_warps[32];
-  const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x, warps = blockDim.x * blockDim.y / 32;
-  for (int other = 16; other > 0; other /= 2) v += __shfl_xor_sync(0xFFFFFFFFu, v, other);
-  __syncthreads();  // the last sum has been read by all
-  if (thread % 32 == 0) s_warps[thread / 32] = v;
+__device__ __forceinline__ int slot_vectors(const Shape& shape) {
+  const int whole = 16 / static_cast<int>(sizeof(Vector));
+  return (shape.slice_lines * shape.columns + whole - 1) / whole * whole;
+}
+
+// A team of `size` blocks holds one item after another, the grid's teams side by side; while one is dealt with the
+// next ring - 1 are on their way.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) team(PARAMETERS) {
+  const Shape shape = SHAPE;
+  const Place place = place_of(shape);
+  const Affine affine = {g_weight, g_bias, parameters_are_float != 0, activation};
+  const Shared s = share(shape, place, way);
+  const Team team = {way, static_cast<int>(blockIdx.x % size), size, s.s_slots, g_slots, g_counters};
+  const int groups = tile / per_group, slot = slot_vectors(shape);
+  const long long teams = gridDim.x / size, first = blockIdx.x / size;
+  arrive(team);
+  for (int round = 1 - ring;; ++round) {
+    const long long item = first + round * teams, next = item + (ring - 1) * teams;
+    if (item >= items) break;
+    Slice ahead = slice_of(shape, next, team.rank);
+    if (next >= items) ahead.lines = 0;
+    fill(shape, ahead, place, g_x, s.s_ring + (round + ring - 1) % ring * slot);
+    if (round < 0) continue;
+    Vector* s_slot = s.s_ring + round % ring * slot;
+    const Slice slice = slice_of(shape, item, team.rank);
+    __syncwarp();  // a line that its warp brought element by element is there
+    find_moments<true>(shape, slice, place, g_x, s_slot, STAGES * (ring - 1), s.s_table, s.s_mine);
+    const float4* entries = exchange(team, s.s_mine, groups, item, round);
+    find_normals(shape, slice, place, team, entries, eps, s.s_normals, g_statistics);
+    __syncthreads();
+    normalize_slice<true>(shape, slice, place, affine, s.s_normals, g_x, s_slot, g_y);
+  }
+}
+
+// One block a slice: its moments to g_slots.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) statistics(PARAMETERS) {
+  const Shape shape = SHAPE;
+  const Place place = place_of(shape);
+  const Shared s = share(shape, place, SPLIT);
+  const Team team = {SPLIT, static_cast<int>(blockIdx.x % size), size, nullptr, g_slots, nullptr};
+  const long long item = blockIdx.x / size;
+  find_moments<false>(shape, slice_of(shape, item, team.rank), place, g_x, nullptr, 0, s.s_table, s.s_mine);
   __syncthreads();
-  v = thread % 32 < warps ? s_warps[thread % 32] : 0.0f;
-  for (int other = 16; other > 0; other /= 2) v += __shfl_xor_sync(0xFFFFFFFFu, v, other);
-  return v;
+  publish(team, s.s_mine, tile / per_group, item);
 }
 
-template <typename Visit>
-__device__ void for_each_of_group(long long outer, long long inner, long long stride, Visit visit) {
-  for (long long o = threadIdx.y; o < outer; o += blockDim.y) {
-    for (long long i = threadIdx.x; i < inner; i += blockDim.x) visit(o * stride + i, o, i);
-  }
+// One block a slice, the last first: what `statistics` read last is still in the L2.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) apply(PARAMETERS) {
+  const Shape shape = SHAPE;
+  const Place place = place_of(shape);
+  const Affine affine = {g_weight, g_bias, parameters_are_float != 0, activation};
+  const Shared s = share(shape, place, SPLIT);
+  const unsigned block = gridDim.x - 1 - blockIdx.x;
+  const Team team = {SPLIT, static_cast<int>(block % size), size, nullptr, g_slots, nullptr};
+  const long long item = block / size;
+  const Slice slice = slice_of(shape, item, team.rank);
+  find_normals(shape, slice, place, team, published(team, tile / per_group, item), eps, s.s_normals, g_statistics);
+  __syncthreads();
+  normalize_slice<false>(shape, slice, place, affine, s.s_normals, g_x, nullptr, g_y);
 }
 
-}  // namespace
-
-extern "C" __global__ void __launch_bounds__(1024, 1) group_norm(
-    const ELEMENT* __restrict__ g_x,           // (N, C, positions) in either layout
-    ELEMENT* __restrict__ g_y,                 // as x
-    const PARAMETER* __restrict__ g_weight,    // (C,) or null
-    const PARAMETER* __restrict__ g_bias,      // (C,) or null
-    long long groups, long long channels,      // of a sample; of a group
-    long long sample_stride, long long channel_stride,
-    long long outer, long long inner, long long stride,
-    int channels_last, double eps,
-    float* __restrict__ g_statistics) {        // (N, groups, 3): mean, what rounding took from it, rstd; or null
-  const long long group = blockIdx.x % groups, first_channel = group * channels;
-  const long long base = blockIdx.x / groups * sample_stride + first_channel * channel_stride;
-  const ELEMENT* g_in = g_x + base;
-  ELEMENT* g_out = g_y + base;
-  const float count = static_cast<float>(outer * inner);
-
-  float sum = 0.0f;
-  for_each_of_group(outer, inner, stride, [&](long long at, long long, long long) { sum += widen(g_in[at]); });
-  const float mean = sum_of_block(sum) / count;
-
-  float first = 0.0f, second = 0.0f;
-  for_each_of_group(outer, inner, stride, [&](long long at, long long, long long) {
-    const float centered = widen(g_in[at]) - mean;
-    first += centered;
-    second += centered * centered;
-  });
-  first = sum_of_block(first);
-  second = sum_of_block(second);
-  const float rest = first / count, raw = (second - first * rest) / count;
-  const float variance = raw < 0.0f ? 0.0f : raw;  // a NaN stays
-  const float rstd = 1.0f / sqrtf(variance + static_cast<float>(eps));
-  if (g_statistics && threadIdx.x == 0 && threadIdx.y == 0) {
-    float* g_mine = g_statistics + 3ll * blockIdx.x;
-    g_mine[0] = mean;
-    g_mine[1] = rest;
-    g_mine[2] = rstd;
-  }
-
-  for_each_of_group(outer, inner, stride, [&](long long at, long long o, long long i) {
-    const long long channel = first_channel + (channels_last ? i : o);
-    float v = ((widen(g_in[at]) - mean) - rest) * rstd;
-    if (g_weight) v *= widen(g_weight[channel]);
-    if (g_bias) v += widen(g_bias[channel]);
-    narrow(activate(v), g_out + at);
-  });
-}
+#if CONTIGUOUS
+#include "small.cuh"
+#endif

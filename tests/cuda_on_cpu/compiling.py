@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kernels import cache
-from kernels.cuda.build import include_folders
+from kernels.cuda.nvrtc import include_folders
 
 HERE = Path(__file__).parent
 Sanitizer = Literal["watch", "address"]

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from kernels.cuda.build import include_folders
+from kernels.cuda.nvrtc import include_folders
 
 
 @pytest.fixture(scope="session", autouse=True)

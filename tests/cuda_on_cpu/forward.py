@@ -1,6 +1,4 @@
-"""The forward kernel as ``kernels.cuda`` launches it, on the CPU: the same source, flags, plan and arguments."""
-
-import ctypes
+"""The forward kernels as ``kernels.cuda`` launches them, on the CPU: the same source, flags, plan and arguments."""
 
 import cuda_on_cpu as cpu
 import torch
@@ -8,52 +6,82 @@ from torch.nn import functional
 
 from kernels.cuda import build as compiled
 from kernels.cuda import launch as launcher
+from kernels.cuda.device import Device
 from kernels.layout import strides
 
 SOURCE = compiled.SOURCE
-ACTIVATIONS = {"none": lambda y: y, "silu": functional.silu, "relu": functional.relu}
+ACTIVATIONS = (lambda y: y, functional.silu, functional.relu)
+DEVICES = {
+    "alone": Device(
+        multiprocessors=4, shared_bytes_per_block=232448, shared_bytes_per_multiprocessor=233472, largest_cluster=1
+    ),
+    "cluster": Device(
+        multiprocessors=4, shared_bytes_per_block=4096, shared_bytes_per_multiprocessor=8192, largest_cluster=8
+    ),
+    "grid": Device(
+        multiprocessors=5, shared_bytes_per_block=6144, shared_bytes_per_multiprocessor=8192, largest_cluster=1
+    ),
+    "split": Device(
+        multiprocessors=5, shared_bytes_per_block=4096, shared_bytes_per_multiprocessor=8192, largest_cluster=1,
+        cooperative=False,
+    ),
+}  # fmt: skip
+"""Small ones that send small shapes down every way."""
 
 
-def _name(dtype):
-    return str(dtype).removeprefix("torch.")
-
-
-def module(dtype, weight_dtype, activation, sanitizer, source=SOURCE):
-    """Compile one variant."""
-    macros = {
-        "ELEMENT": compiled.ELEMENTS[_name(dtype)],
-        "PARAMETER": compiled.ELEMENTS[_name(weight_dtype)],
-        "ACTIVATION": str(compiled.ACTIVATIONS.index(activation)),
-    }
-    return cpu.build(source, [compiled.KERNEL], macros=macros, sanitizer=sanitizer)
-
-
-def plan_of(x, num_groups):
-    """Give what the launcher chooses for x."""
+def plan_of(x, num_groups, device):
+    """Give what the launcher chooses for x on a device."""
     lie = strides(x)
-    N, C = x.shape[:2]
-    return launcher.plan(N=N, C=C, G=num_groups, positions=lie.positions, channels_last=lie.p != 1)
-
-
-def forward(built, x, num_groups, weight=None, bias=None, *, eps=1e-5, seed=0, statistics=None):
-    """Run a compiled variant as the row ``cuda`` would."""
-    y, lie, plan = torch.empty_like(x), strides(x), plan_of(x, num_groups)
-    whole = (num_groups, x.shape[1] // num_groups, lie.n, lie.c, plan.outer, plan.inner, plan.stride)
-    arguments = (
-        cpu.reads(x, "x"),
-        cpu.writes(y, "y"),
-        None if weight is None else cpu.reads(weight, "weight"),
-        None if bias is None else cpu.reads(bias, "bias"),
-        *map(ctypes.c_int64, whole),
-        ctypes.c_int(lie.p != 1),
-        ctypes.c_double(eps),
-        None if statistics is None else cpu.writes(statistics, "statistics"),
+    return launcher.plan(
+        N=x.shape[0],
+        C=x.shape[1],
+        G=num_groups,
+        positions=lie.positions,
+        channels_last=lie.p != 1,
+        itemsize=x.itemsize,
+        device=DEVICES[device],
     )
-    built.run([cpu.Launch(kernel=compiled.KERNEL, arguments=arguments, grid=plan.grid, block=plan.block)], seed=seed)
-    return y
 
 
-def oracle(x, num_groups, weight=None, bias=None, *, eps=1e-5, activation="none"):
+def module(plan, x, sanitizer, source=SOURCE):
+    """Compile the variant that a plan asks for."""
+    variant = compiled.Variant(dtype=str(x.dtype).removeprefix("torch."), lie=plan.variant)
+    return cpu.build(source, variant.kernels, macros=variant.macros, sanitizer=sanitizer)
+
+
+def forward(
+    x, num_groups, weight=None, bias=None, *, plan, activation=0, eps=1e-5, sanitizer="watch", seed=0, source=SOURCE
+):
+    """Give (y, statistics) of a plan's launches."""
+    y, statistics = torch.empty_like(x), torch.empty(x.shape[0], num_groups, 3)
+    parameter = next((p.dtype for p in (weight, bias) if p is not None), torch.float32)
+    pointers = launcher.Pointers(
+        x=cpu.reads(x, "x"),
+        y=cpu.writes(y, "y"),
+        weight=None if weight is None else cpu.reads(weight, "weight"),
+        bias=None if bias is None else cpu.reads(bias, "bias"),
+        statistics=cpu.writes(statistics, "statistics"),
+        slots=cpu.writes(torch.empty(plan.slots, 4), "slots") if plan.slots else None,
+        counters=cpu.updates(torch.zeros(plan.counters, dtype=torch.int32), "counters") if plan.counters else None,
+    )
+    flags = {"activation": activation, "parameters_are_float": parameter == torch.float32, "eps": eps}
+    launches = [
+        cpu.Launch(
+            kernel=launch.kernel,
+            grid=launch.grid,
+            block=launch.block,
+            cluster=launch.cluster,
+            cooperative=launch.cooperative,
+            shared_bytes=launch.shared_bytes,
+            arguments=launcher.arguments(plan, launch, pointers, **flags),
+        )
+        for launch in plan.launches
+    ]
+    module(plan, x, sanitizer, source).run(launches, seed=seed)
+    return y, statistics
+
+
+def oracle(x, num_groups, weight=None, bias=None, *, eps=1e-5, activation=0):
     """GroupNorm in float64, mean first, on contiguous data."""
     groups = x.double().contiguous().reshape(x.shape[0], num_groups, -1)
     centered = groups - groups.mean(2, keepdim=True)

@@ -142,9 +142,8 @@ def test_a_poisoned_group_poisons_itself_alone(sanitizer):
 @pytest.mark.parametrize("last", [False, True])
 def test_the_forward_kernel_leaves_what_the_backward_needs(sanitizer, last):
     _, x, weight, bias = _inputs((2, 12, 7, 5), torch.float32, last=last, mean=1e4)
-    statistics = torch.empty(2, 3, 3)
-    built = forward.module(torch.float32, torch.float32, "none", sanitizer)
-    forward.forward(built, x, 3, weight, bias, statistics=statistics)
+    plan = forward.plan_of(x, 3, "alone")
+    _, statistics = forward.forward(x, 3, weight, bias, plan=plan, sanitizer=sanitizer)
     made, wanted = statistics.double(), backward.statistics_of(x, 3).double()
     assert (made[..., :2].sum(2) - wanted[..., :2].sum(2)).abs().max() <= 1e-7
     assert ((made[..., 2] - wanted[..., 2]) / wanted[..., 2]).abs().max() <= 4e-7
