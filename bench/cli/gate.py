@@ -101,15 +101,12 @@ def gate(
     json: opt.AsJson = False,
 ) -> int:
     """Judge a change: 0 no regression, 1 a regression, 2 the question was wrong, 3 no verdict in the budget."""
-    from bench.against import Against, hold
-    from bench.cli.gate_proof import self_check as prove_itself
     from bench.cli.show import interruptible, listening
-    from bench.gate.run import gate as gated
-    from bench.gate.run import resume as go_on
-    from bench.plan.axes import split
 
     if resume is not None:
         _only_resume()
+        from bench.gate.run import resume as go_on
+
         seconds = opt.configured_budget(budget, _BUDGET_S)
         with interruptible(), listening() as listener:
             found = go_on(resume, seconds, listener=listener)
@@ -135,6 +132,9 @@ def gate(
     asked = _asked(replace(configured, settings=settings), policy, arch, measure_equal=measure_equal)
     asked = _with_lines(replace(asked, apart=apart), {"threshold": threshold, "tolerance": tolerance, "alpha": alpha})
     if baseline is not None:
+        from bench.against import Against, hold
+        from bench.plan.axes import split
+
         axes = (preset, config, n, c, h, w, g, dtype, weight_dtype, affine, eps, layout, direction, activation)
         held = Against(
             baseline=baseline,
@@ -146,7 +146,11 @@ def gate(
             against = hold(asked, held, out=out, listener=listener, command=asked.command)
         return _show(against, as_json=json)
     if make_sides is None:
+        from bench.cli.gate_proof import self_check as prove_itself
+
         return prove_itself(asked, passes=passes, replay=replay, out=out, as_json=json)
+    from bench.gate.run import gate as gated
+
     with interruptible(), listening() as listener:
         found = gated(asked, make_sides, out=out, listener=listener)
     return _show(found, as_json=json)

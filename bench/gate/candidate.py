@@ -27,7 +27,7 @@ class Candidate:
     head: CellVisit | None
     is_timed: bool = False
     allocated: tuple[int, int] | None = None
-    """Bytes that a call takes from torch's allocator, base's and head's, where a row is interpreted."""
+    """Bytes that a call takes from torch's CPU allocator, base's and head's."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data."""

@@ -198,10 +198,10 @@ class Judge:
         tolerance, threshold = math.log1p(lines.tolerance), math.log1p(lines.threshold)
         if alarming.low is not None and alarming.low > tolerance:
             return Verdict(word=Word.REGRESSED, change=alarming.exp(), passes=len(figures))
-        if alarming.high is not None and alarming.high < -tolerance:
-            return Verdict(word=Word.IMPROVED, change=alarming.exp(), passes=len(figures))
         if clearing.high is not None and clearing.high < threshold:
-            return Verdict(word=Word.UNCHANGED, change=clearing.exp(), passes=len(figures))
+            # An improvement is said, not gated, so it is said at the level that clears.
+            word = Word.IMPROVED if clearing.high < -tolerance else Word.UNCHANGED
+            return Verdict(word=word, change=clearing.exp(), passes=len(figures))
         wanting = self._wanting(figures, clearing.centre, lines)
         return Verdict(word=Word.UNDECIDED, change=clearing.exp(), passes=len(figures), wanting=wanting)
 

@@ -12,7 +12,7 @@ from bench.executors.local import LocalExecutor
 from bench.gate.candidate import Candidate
 from bench.gate.pairs import Pair, by_problem
 from bench.gate.sources import BASE, HEAD, Sides
-from bench.measure.link import WorkerLost
+from bench.measure.link import Answering, WorkerLost
 from bench.measure.messages import Consult, RowFacts, sided
 from bench.measure.visited import CellVisit, Visit
 from bench.plan.config import Settings
@@ -92,23 +92,28 @@ class Preparation:
                 base, head = (cells.get(side) for side in pair.names)
                 is_timed = all(side in visited.series for side in pair.names)
                 found.append(Candidate(pair=pair, base=base, head=head, is_timed=is_timed))
-        return [self._with_allocations(one) for one in self._weighed_again(found)]
+        return self._with_allocations(self._weighed_again(found))
 
-    def _with_allocations(self, one: Candidate) -> Candidate:
-        """Count what an interpreted row's call takes from torch's allocator; one that cannot tell is left as it is."""
-        if one.word is not None or one.is_timed or one.pair.problem.device != "cpu":
-            return one
-        counted = [self._allocated(name, one.pair.problem) for name in one.pair.names]
-        if counted[0] is None or counted[1] is None:
-            return one
-        return replace(one, allocated=(counted[0], counted[1]))
+    def _with_allocations(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Count what a call of each takes from torch's CPU allocator; one that cannot tell is left as it is."""
+        counted = [one for one in found if one.word is None and one.pair.problem.device == "cpu"]
+        names = sorted({name for one in counted for name in one.pair.names})
+        worker: Answering | None = None
+        bytes_of: dict[str, tuple[int, int]] = {}
+        for one in counted:
+            worker = worker or self.executor.fresh_worker(names)
+            try:
+                base, head = (self._allocated(worker, name, one.pair.problem) for name in one.pair.names)
+            except WorkerLost:
+                worker = None
+                continue
+            if base is not None and head is not None:
+                bytes_of[one.pair.key] = (base, head)
+        return [replace(one, allocated=bytes_of.get(one.pair.key)) for one in found]
 
-    def _allocated(self, name: str, problem: Problem) -> int | None:
+    def _allocated(self, worker: Answering, name: str, problem: Problem) -> int | None:
         request = Consult(name=name, function=_ALLOCATED, question={"problem": problem.to_dict()})
-        try:
-            found = self.executor.fresh_worker([name]).ask(request, self.like.timeout_s)
-        except WorkerLost:
-            return None
+        found = worker.ask(request, self.like.timeout_s)
         return None if found.answer is None else int(found.answer["allocated_bytes"])
 
     def _weighed_again(self, found: list[Candidate]) -> list[Candidate]:

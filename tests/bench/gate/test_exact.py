@@ -43,7 +43,13 @@ def candidate(base, head, *, is_timed=True):
     ],
 )
 def test_growth_beyond_what_is_allowed_is_a_regression(base, head, growth, word):
-    assert Exact(metric="extra_bytes", base=base, head=head).word(growth) == word
+    assert Exact(metric="allocated_bytes", base=base, head=head).word(growth) == word
+
+
+def test_resident_bytes_have_a_grain():
+    grain = 1 << 19
+    assert Exact(metric="extra_bytes", base=0, head=grain).word(0.01) == Word.UNCHANGED
+    assert Exact(metric="extra_bytes", base=0, head=grain + 1).word(0.01) == Word.REGRESSED
 
 
 @given(st.floats(0, 1e12), st.floats(0, 1e12), st.floats(0, 1))

@@ -37,6 +37,7 @@ def test_a_slower_head_that_copies_is_caught_by_time_and_by_bytes(plugin, tmp_pa
         "latency": Word.REGRESSED,
         "peak_bytes": Word.REGRESSED,
         "extra_bytes": Word.REGRESSED,
+        "allocated_bytes": Word.REGRESSED,
         "error": Word.UNCHANGED,
     }
     (latency,) = [row for row in found.rows if row.metric == "latency"]

@@ -107,7 +107,7 @@ def test_a_slower_head_is_advice_or_a_verdict_as_asked():
 
 
 def test_exact_metrics_fail_without_being_asked():
-    found = verdicts(baseline(), baseline(result(extra_bytes=128, error_rms=2e-7)))
+    found = verdicts(baseline(), baseline(result(extra_bytes=1 << 20, error_rms=2e-7)))
     assert found["extra_bytes"].verdict == found["error"].verdict == Word.REGRESSED
     assert outcome(list(found.values()), None) == Outcome.REGRESSION
 
