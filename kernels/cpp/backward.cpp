@@ -28,7 +28,12 @@ void with_activation(const Gradients& p, Activation activation) {
 
 template <typename T>
 void write(const double* from, void* to, int64_t C) {
-  for (int64_t c = 0; c < C; ++c) put(static_cast<T*>(to) + c, static_cast<float>(from[c]));
+  for (int64_t c = 0; c < C; c += kBlock) {
+    float values[kBlock] = {};
+    const int64_t count = least(kBlock, C - c);
+    for (int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(from[c + i]);
+    store(static_cast<T*>(to) + c, load(values), count);
+  }
 }
 
 void write(const double* from, void* to, Type type, int64_t C) {
