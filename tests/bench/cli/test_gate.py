@@ -43,11 +43,6 @@ def test_cells_that_are_gone_are_no_success(tmp_path):
     done = gnbench(*plugins, *SHAPE, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "gnbench: cells gone: allow it with [[gate.allow]] in gnbench.toml" in done.stderr
-    policy = tmp_path / "gnbench.toml"
-    policy.write_text('[[gate.allow]]\ncells = "mine *"\nreason = "renamed"\nuntil = 9999-12-31\n')
-    done = gnbench(*plugins, *SHAPE, "--out", tmp_path / "allowed", "--policy", policy)
-    assert done.returncode == 2
-    assert "nothing compared" in done.stderr
 
 
 def test_what_is_wrong_is_told_in_one_line(tmp_path):

@@ -59,7 +59,11 @@ _row("stdout", "Replaces sys.stdout.", lambda: setattr(sys, "stdout", io.StringI
 _row("stdout-closed", "Closes descriptor 1.", lambda: os.close(1))
 _row("directory", "Changes the working directory.", lambda: os.chdir("/"))
 _row("environment", "Sets OMP_NUM_THREADS.", lambda: os.environ.update(OMP_NUM_THREADS="3"))
-_row("handler", "Handles SIGINT.", lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+_row(
+    "handler",
+    "Handles SIGINT; a function, for a shell may have it ignored already.",
+    lambda: signal.signal(signal.SIGINT, lambda *_: None),
+)
 _row("blocks", "Blocks SIGTERM.", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
 _row("alarm", "Sets an alarm that would end somebody else.", _alarm)
 _row("collector", "Turns the garbage collector on.", gc.enable)
