@@ -61,7 +61,7 @@ _row("directory", "Changes the working directory.", lambda: os.chdir("/"))
 _row("environment", "Sets OMP_NUM_THREADS.", lambda: os.environ.update(OMP_NUM_THREADS="3"))
 _row(
     "handler",
-    "Handles SIGINT; a function, for a shell may have it ignored already.",
+    "Handles SIGINT.",
     lambda: signal.signal(signal.SIGINT, lambda *_: None),
 )
 _row("blocks", "Blocks SIGTERM.", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
