@@ -18,7 +18,7 @@ from bench.ending import Interrupted, told_by_signals
 from bench.errors import UsageError
 from bench.events import Listener
 from bench.executors.local import LocalExecutor
-from bench.executors.selection import select
+from bench.executors.selection import refuse_unusable, select
 from bench.measure import messages
 from bench.measure.tally import Conditions
 from bench.neighbours import look, on_gpu, warning
@@ -116,9 +116,7 @@ class Measuring:
 
     def _prepared(self, table: messages.Loaded) -> Measured:
         """Settle, with the plugin table, what is measured; what a resumed run settled before stands."""
-        if table.device_problem is not None:
-            found = f"{self.sweep.device} cannot be used ({table.device_problem})"
-            raise UsageError("--device", found, "use --device cpu")
+        refuse_unusable(self.sweep.device, table)
         names = self._names(table)
         info = self.directory.info()
         blocks = [replace(block, names=names) for block in self.planned.blocks]

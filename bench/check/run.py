@@ -10,9 +10,8 @@ from bench import host
 from bench.check.case import Case
 from bench.check.cases import cases
 from bench.check.tally import Answer, Row, rows_of
-from bench.errors import UsageError
 from bench.executors.local import LocalExecutor
-from bench.executors.selection import select
+from bench.executors.selection import refuse_unusable, select
 from bench.measure import messages
 from bench.measure.link import Answering, WorkerLost
 from bench.plan.config import Settings
@@ -53,8 +52,7 @@ def check(asked: Asked, told: Told = lambda *_: None) -> tuple[Row, ...]:
     )
     try:
         table = executor.table()
-        if table.device_problem is not None:
-            raise UsageError("--device", f"{asked.device} cannot be used ({table.device_problem})", "use --device cpu")
+        refuse_unusable(asked.device, table)
         known = {row.name: row for row in table.rows}
         names = _names(table.rows, settings)
         answers = {

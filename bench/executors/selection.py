@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.errors import UsageError, nearest
-from bench.measure.messages import RowFacts
+from bench.measure.messages import Loaded, RowFacts
 from bench.plan.config import Settings
 
 ALL = "all"
+
+
+def refuse_unusable(device: str, table: Loaded) -> None:
+    """Refuse a device that the worker which answered with this table cannot use; UsageError."""
+    if table.device_problem is not None:
+        raise UsageError("--device", f"{device} cannot be used ({table.device_problem})", "use --device cpu")
 
 
 def select(rows: Sequence[RowFacts], settings: Settings) -> tuple[str, ...]:

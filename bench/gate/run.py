@@ -18,6 +18,7 @@ from bench.ending import told_by_signals
 from bench.errors import UsageError
 from bench.events import Listener, RunStarted
 from bench.executors.local import LocalExecutor
+from bench.executors.selection import refuse_unusable
 from bench.gate import compiled, folder, verdicts
 from bench.gate.asked import Asked, Gated, Settled
 from bench.gate.exact import Exact
@@ -126,12 +127,10 @@ class Gating:
 
     def made(self, problems: Sequence[Problem]) -> Gated:
         """Make the whole gate."""
-        with self.held("--out"):
-            apart = self._asked.apart or self.clash()
-            with self.executor(apart=apart) as executor:
-                settled = self.settled(executor, problems, apart=apart)
-                self._folder.update(settled=settled.to_dict())
-                return self._concluded(settled, self._passes(executor, settled))
+        with self.held("--out"), self.loaded() as (executor, table, apart):
+            settled = self.settled(executor, table, problems, apart=apart)
+            self._folder.update(settled=settled.to_dict())
+            return self._concluded(settled, self._passes(executor, settled))
 
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
@@ -175,27 +174,34 @@ class Gating:
             finally:
                 executor.close()
 
-    def clash(self) -> bool:
-        """Say whether a row that each side has alone is lost where both are in one process."""
-        with self.executor(apart=False) as together:
-            lost = _one_sided(together.table())
-        if not lost:
-            return False
-        with self.executor(apart=True) as apart:
-            kept = lost - _one_sided(apart.table())
-        if kept:
-            names = ", ".join(sorted(kept))
-            self._warn(
-                f"base and head are in two processes, for {names} cannot live twice in one: figures are less sharp"
-            )
-        return bool(kept)
+    @contextmanager
+    def loaded(self) -> Iterator[tuple[LocalExecutor, Loaded, bool]]:
+        """Give workers with both sides, their table, and whether each side has a process of its own.
 
-    def settled(self, executor: LocalExecutor, problems: Sequence[Problem], *, apart: bool) -> Settled:
+        Both are in one, unless a row that each side has alone is lost there.
+        """
+        asked_apart = self._asked.apart
+        with self.executor(apart=asked_apart) as executor:
+            table = executor.table()
+            lost = frozenset() if asked_apart else _one_sided(table)
+            if not lost:
+                yield executor, table, asked_apart
+                return
+        with self.executor(apart=True) as executor:
+            table = executor.table()
+            if kept := lost - _one_sided(table):
+                names = ", ".join(sorted(kept))
+                self._warn(
+                    f"base and head are in two processes, for {names} cannot live twice in one: figures are less sharp"
+                )
+                yield executor, table, True
+                return
+        with self.executor(apart=False) as executor:
+            yield executor, executor.table(), False
+
+    def settled(self, executor: LocalExecutor, table: Loaded, problems: Sequence[Problem], *, apart: bool) -> Settled:
         """Find what both sides can compute, and all that is exact."""
-        table = executor.table()
-        if table.device_problem is not None:
-            found = f"{self._asked.sweep.device} cannot be used ({table.device_problem})"
-            raise UsageError("--device", found, "use --device cpu")
+        refuse_unusable(self._asked.sweep.device, table)
         chosen = rows_of(table.rows, self._sides, self._asked.settings)
         other = [name for name in chosen if self._asked.measure_equal or self._sides.differ_in(name)]
         self._started(problems, other)

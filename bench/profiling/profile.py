@@ -17,7 +17,7 @@ from bench.claims import claimed
 from bench.devices.environment import counters_of, worker_environment
 from bench.errors import UsageError
 from bench.executors.local import LocalExecutor
-from bench.executors.selection import ALL, select
+from bench.executors.selection import ALL, refuse_unusable, select
 from bench.measure.messages import Loaded
 from bench.plan.block import Block, Cell
 from bench.plan.config import Settings
@@ -191,8 +191,7 @@ class _Profiling:
         return bool(self._rows.cells)
 
     def _names(self, table: Loaded, blocks: Sequence[Block]) -> tuple[str, ...]:
-        if table.device_problem is not None:
-            raise UsageError("--device", f"{self._device} cannot be used ({table.device_problem})", "use --device cpu")
+        refuse_unusable(self._device, table)
         names = cells.chosen(select(table.rows, self._settings), self._settings)
         cells.refuse_too_many(blocks, names)
         self._info |= about.answered(table)
