@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bench.stats.paired import log_ratio_of_pass
 LEAST_PASSES = 40
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: figures are kept once they were asked for
 class Recorded:
     """One pass: seconds per call, round by round, of both sides of each cell."""
 
@@ -26,10 +27,11 @@ class Recorded:
     wall_s: Mapping[str, float]
     """Wall time of each problem's visit; under the control's key that of the control and of starting the worker."""
 
-    def figure(self, cell: str) -> float | None:
-        """Give log(head) - log(base), as a gate's pass does."""
-        base, head = self.seconds[cell]
-        return log_ratio_of_pass(head, base)
+    @cached_property
+    def figures(self) -> Mapping[str, float]:
+        """log(head) - log(base) of each cell that has rounds, as a gate's pass has it: thousands of gates ask."""
+        ratios = {cell: log_ratio_of_pass(head, base) for cell, (base, head) in self.seconds.items()}
+        return {cell: ratio for cell, ratio in ratios.items() if ratio is not None}
 
 
 def line(visits: Iterable[Visited], reference: str, whole_s: float) -> dict[str, Any]:

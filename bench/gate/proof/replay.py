@@ -55,13 +55,19 @@ class Added:
 
 
 def one_gate(
-    passes: Sequence[Recorded], start: int, lines: Lines, added: Added, *, budget_s: float, rng: random.Random
+    passes: Sequence[Recorded],
+    cells: Sequence[str],
+    start: int,
+    lines: Lines,
+    added: Added,
+    *,
+    budget_s: float,
+    rng: random.Random,
 ) -> Ended:
     """Run a gate over recorded passes from ``start`` on, cyclically; sides are exchanged or not, for the whole gate.
 
     A pass costs what the visits of the cells that it measured cost when they were recorded.
     """
-    cells = cells_of(passes)
     slowed = rng.choice(cells)
     sign = rng.choice((1, -1))
     judge, spent_s, longest_s = Judge(cells, lines), 0.0, 0.0
@@ -69,8 +75,7 @@ def one_gate(
         one = passes[(start + judge.passes) % len(passes)]
         figures = {}
         for cell in (*wanted, CONTROL):
-            figure = one.figure(cell) if cell in one.seconds else None
-            if figure is not None:
+            if (figure := one.figures.get(cell)) is not None:
                 is_slowed = cell != CONTROL and (added.to_all or cell == slowed)
                 figures[cell] = sign * figure + (math.log1p(added.slowdown) if is_slowed else 0.0)
         judge.feed(figures)
@@ -90,7 +95,8 @@ def many_gates(
     """Replay many gates, each from a random pass on."""
     rng = random.Random(f"{seed}:{lines}:{added}")
     starts = [rng.randrange(len(passes)) for _ in range(gates)]
-    return [one_gate(passes, start, lines, added, budget_s=budget_s, rng=rng) for start in starts]
+    cells = cells_of(passes)
+    return [one_gate(passes, cells, start, lines, added, budget_s=budget_s, rng=rng) for start in starts]
 
 
 def rate(starts: Sequence[int], happened: Sequence[bool], *, recorded: int, length: float) -> Rate:

@@ -53,7 +53,7 @@ def test_noise_beyond_the_threshold_leaves_gates_undecided_and_silent():
 
 
 def test_a_gate_costs_what_its_visits_cost_and_ends_within_its_budget():
-    ended = one_gate(recorded(0.3), 0, Lines(), Added(slowdown=0.0), budget_s=9.5, rng=random.Random(0))
+    ended = one_gate(recorded(0.3), CELLS, 0, Lines(), Added(slowdown=0.0), budget_s=9.5, rng=random.Random(0))
     assert ended.outcome == Outcome.UNDECIDED
     assert ended.passes >= 10
     assert 9.5 - 0.9 < ended.seconds <= 9.5
@@ -113,8 +113,8 @@ def test_a_recording_is_read_back(tmp_path):
     path.write_text("".join(lines))
     passes = recording.read(path)
     assert recording.cells_of(passes) == ("cpp P0", "cpp P1")
-    assert passes[0].figure("cpp P0") == pytest.approx(np.log(2))
-    assert passes[0].figure(CONTROL) == 0.0
+    assert passes[0].figures["cpp P0"] == pytest.approx(np.log(2))
+    assert passes[0].figures[CONTROL] == 0.0
     assert passes[0].wall_s == {"P0": 0.5, "P1": 0.5, CONTROL: 0.25}
     proof = check.prove(path, gates=4, budget_s=60.0)
     assert len(proof.frame) == len(proof.rows) == 2 * 7 + 2 * len(peers.RULES)
