@@ -18,8 +18,6 @@ from .launch import Launch, Plan, Pointers, arguments, plan
 _PORTABLE_CLUSTER = 8
 """Blocks of a cluster that every GPU with clusters has; more have to be allowed, kernel by kernel."""
 
-_plan = functools.lru_cache(maxsize=1024)(plan)
-
 
 def normalize(
     x: Tensor,
@@ -50,14 +48,14 @@ def normalize(
         return y
     if x.data_ptr() % VECTOR_BYTES:
         x = x.clone()  # a view of a storage's middle: the kernels move 16 bytes at once
-    if not _has_room(x, num_groups):
-        narrow = normalize(x.contiguous(), num_groups, weight, bias, eps, activation, statistics)
-        return y.copy_(narrow)
-    given = next((parameter for parameter in (weight, bias) if parameter is not None), None)
+    lie = strides(x)
     with torch.cuda.device(x.device):
-        chosen = _chosen(x, num_groups)
-        if chosen.fallback is not None and not _fits(x.get_device(), _name(x), chosen):
-            chosen = chosen.fallback  # the same bits by two kernels
+        chosen = _chosen(
+            x.get_device(), x.dtype, x.shape[0], x.shape[1], num_groups, lie.positions, channels_last=lie.p != 1
+        )
+        if chosen is None:
+            return y.copy_(normalize(x.contiguous(), num_groups, weight, bias, eps, activation, statistics))
+        given = next((parameter for parameter in (weight, bias) if parameter is not None), None)
         flags = {
             "activation": activation,
             "parameters_are_float": given is None or given.dtype == torch.float32,
@@ -67,23 +65,23 @@ def normalize(
     return y
 
 
-def _chosen(x: Tensor, num_groups: int) -> Plan:
-    lie = strides(x)
-    return _plan(
-        N=x.shape[0],
-        C=x.shape[1],
-        G=num_groups,
-        positions=lie.positions,
-        channels_last=lie.p != 1,
-        itemsize=x.itemsize,
-        device=device_of(x.get_device()),
+@functools.lru_cache(maxsize=1024)
+def _chosen(
+    device: int, dtype: torch.dtype, N: int, C: int, G: int, positions: int, *, channels_last: bool
+) -> Plan | None:
+    """Give the plan that a shape is launched by on one of this machine's GPUs.
+
+    None where a block cannot hold the moments of a row: of 14,500 odd channels, last and in one group, it cannot.
+    """
+    limits = device_of(device)
+    chosen = plan(
+        N=N, C=C, G=G, positions=positions, channels_last=channels_last, itemsize=dtype.itemsize, device=limits
     )
-
-
-def _has_room(x: Tensor, num_groups: int) -> bool:
-    """Say whether a block can hold the moments of a row: of 14,500 odd channels, last and in one group, it cannot."""
-    most = device_of(x.get_device()).shared_bytes_per_block
-    return all(one.shared_bytes <= most for one in _chosen(x, num_groups).launches)
+    if any(one.shared_bytes > limits.shared_bytes_per_block for one in chosen.launches):
+        return None
+    if chosen.fallback is None or _fits(device, dtype, chosen):
+        return chosen
+    return chosen.fallback  # the same bits by two kernels
 
 
 def _parameters(C: int, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -110,16 +108,11 @@ def _run(chosen: Plan, tensors: tuple[Tensor | None, ...], flags: dict[str, Any]
         slots=slots.data_ptr(),
         counters=counters.data_ptr(),
     )
-    kernels = _kernels(x.get_device(), _name(x), chosen.variant)
+    kernels = _kernels(x.get_device(), x.dtype, chosen.variant)
     _enqueue(chosen, kernels, pointers, flags)
 
 
-def _name(x: Tensor) -> str:
-    return str(x.dtype).removeprefix("torch.")
-
-
-@functools.cache
-def _fits(device: int, dtype: str, chosen: Plan) -> bool:
+def _fits(device: int, dtype: torch.dtype, chosen: Plan) -> bool:
     """Ask the driver whether a plan's cluster, or all blocks of its cooperative grid, can be alive together."""
     one = chosen.launches[0]
     kernel = _kernels(device, dtype, chosen.variant)[one.kernel]
@@ -139,14 +132,14 @@ def _stream(device: int) -> Any:
 
 
 @functools.cache
-def _kernels(device: int, dtype: str, lie: str) -> dict[str, Any]:
+def _kernels(device: int, dtype: torch.dtype, lie: str) -> dict[str, Any]:
     """Load one variant into a device's context, which torch has made current."""
     from cuda.core import Device, ObjectCode  # noqa: PLC0415 (cuda-core is an extra)
 
     # cuda-core keeps a current device of its own; the primary context behind it is torch's.
     Device(device).set_current()
     major, minor = torch.cuda.get_device_capability(device)
-    variant = build.Variant(dtype=dtype, lie=lie)
+    variant = build.Variant(dtype=str(dtype).removeprefix("torch."), lie=lie)
     code = ObjectCode.from_cubin(build.compile_for(f"sm_{major}{minor}", variant).cubin.read_bytes(), name="forward")
     kernels = {kernel: code.get_kernel(kernel) for kernel in variant.kernels}
     for kernel in ("team", "statistics", "apply"):
