@@ -4,35 +4,13 @@
 // ELEMENT is the type of x, dy and dx; VECTOR how many of them one access moves (2 to 16 bytes): compile flags.
 #pragma once
 
-#include "device.cuh"
+#include "elements.cuh"
 
 namespace {
 
-constexpr unsigned ALL = 0xFFFFFFFFu;
 // Vectors of x, and as many of dy, that a thread has on their way at once: 256 threads, twice a multiprocessor, ask for
 // 32 KB, where Little's law wants 17 (H100) to 24 (H200).
 constexpr int BATCH = 2;
-
-__device__ __forceinline__ float widen(float v) { return v; }
-__device__ __forceinline__ float widen(__half v) { return __half2float(v); }
-
-// Not by __bfloat162float: the assembler cannot repeat its asm volatile, so it keeps, and spills, what it widened.
-__device__ __forceinline__ float widen(__nv_bfloat16 v) {
-  unsigned short half;
-  memcpy(&half, &v, 2);
-  const unsigned bits = static_cast<unsigned>(half) << 16;
-  float wide;
-  memcpy(&wide, &bits, 4);
-  return wide;
-}
-
-__device__ __forceinline__ void narrow(float v, float* to) { *to = v; }
-__device__ __forceinline__ void narrow(float v, __half* to) { *to = __float2half_rn(v); }
-__device__ __forceinline__ void narrow(float v, __nv_bfloat16* to) { *to = __float2bfloat16_rn(v); }
-
-struct alignas(sizeof(ELEMENT) * VECTOR) Vector {
-  ELEMENT e[VECTOR];
-};
 
 template <int BYTES>
 struct Access;
@@ -112,8 +90,7 @@ struct Parameters {
   int activation;  // 0 none, 1 silu, 2 relu: the same for all threads
 
   __device__ __forceinline__ float load(const void* g, int channel, float absent) const {
-    if (!g) return absent;
-    return are_float ? static_cast<const float*>(g)[channel] : widen(static_cast<const ELEMENT*>(g)[channel]);
+    return parameter(g, are_float, channel, absent);
   }
 };
 

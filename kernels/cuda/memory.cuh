@@ -22,11 +22,10 @@
 
 #pragma once
 
-#include "device.cuh"
+#include "elements.cuh"
 
 namespace {
 
-constexpr unsigned ALL = 0xFFFFFFFFu;
 // Vectors a thread has in registers at once. Two are 32 KB in flight a multiprocessor when they stream (1,024 threads),
 // where Little's law asks for 17 (H100) to 24 (H200); four of 16-bit elements, widened, spill 64 registers.
 constexpr int BATCH = sizeof(ELEMENT) == 4 ? 4 : 2;
@@ -34,27 +33,6 @@ constexpr int BATCH = sizeof(ELEMENT) == 4 ? 4 : 2;
 // The most threads of a block, two of which share 65,536 registers: 72, 96 or 168 a thread. With 64, 80 and 128 some of
 // `team` spill 4 to 32 bytes. cut.py counts the same.
 constexpr int MOST_THREADS = COLUMNWISE ? 192 : CONTIGUOUS && ALIGNED ? 448 : 320;
-
-__device__ __forceinline__ float widen(float v) { return v; }
-__device__ __forceinline__ float widen(__half v) { return __half2float(v); }
-
-// Not by __bfloat162float: the assembler cannot repeat its asm volatile, so it keeps, and spills, what it widened.
-__device__ __forceinline__ float widen(__nv_bfloat16 v) {
-  unsigned short half;
-  memcpy(&half, &v, 2);
-  const unsigned bits = static_cast<unsigned>(half) << 16;
-  float wide;
-  memcpy(&wide, &bits, 4);
-  return wide;
-}
-
-__device__ __forceinline__ void narrow(float v, float* to) { *to = v; }
-__device__ __forceinline__ void narrow(float v, __half* to) { *to = __float2half_rn(v); }
-__device__ __forceinline__ void narrow(float v, __nv_bfloat16* to) { *to = __float2bfloat16_rn(v); }
-
-struct alignas(sizeof(ELEMENT) * VECTOR) Vector {
-  ELEMENT e[VECTOR];
-};
 
 template <bool AGAIN>
 __device__ __forceinline__ Vector load_vector(const ELEMENT* g) {
@@ -76,12 +54,6 @@ __device__ __forceinline__ void store_vector(ELEMENT* g, const Vector& v) {
 #else
   *g = v.e[0];
 #endif
-}
-
-// weight or bias of a channel, which may be of x's type or float32.
-__device__ __forceinline__ float parameter(const void* g, bool is_float, long long channel, float absent) {
-  if (!g) return absent;
-  return is_float ? static_cast<const float*>(g)[channel] : widen(static_cast<const ELEMENT*>(g)[channel]);
 }
 
 // 0 none, 1 silu, 2 relu: the same for all threads, so a branch costs two instructions a vector.
