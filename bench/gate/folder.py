@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.durable import DamagedRun, replace_file
+from bench.record.durable import replace_file
+from bench.record.folders import cannot_write, make_empty, read_object, unused, write_object
 from bench.record.holding import CannotHold, Held, hold
 from reports.schema import FORMAT_VERSION
 
@@ -62,14 +62,7 @@ class GateFolder:
 
     def info(self) -> dict[str, Any]:
         """Read ``gate.json``; DamagedRun where it is no JSON object."""
-        path = self.path / INFO
-        try:
-            info = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise DamagedRun(path, f"cannot be read ({error})", "start a new gate") from None
-        if not isinstance(info, dict):
-            raise DamagedRun(path, "holds no JSON object", "start a new gate")
-        return info
+        return read_object(self.path / INFO, "start a new gate")
 
     def update(self, **fields: Any) -> None:
         """Set fields of ``gate.json``, all of them or none."""
@@ -77,7 +70,7 @@ class GateFolder:
 
     def put(self, info: dict[str, Any]) -> None:
         """Write ``gate.json``, whole or not at all."""
-        self.write(INFO, json.dumps(info, allow_nan=False, indent=2) + "\n")
+        write_object(self.path / INFO, info)
 
     def write(self, name: str, text: str) -> Path:
         """Write one of the folder's files, whole or not at all."""
@@ -98,7 +91,7 @@ class GateFolder:
         except Held as held:
             raise UsageError(argument, f"{held.who} is measuring into {self.path}", "wait for it") from None
         except CannotHold as error:
-            raise _cannot_write(self.path, error.why) from None
+            raise cannot_write("--out", self.path, error.why) from None
 
 
 def create(path: Path, info: dict[str, Any]) -> GateFolder:
@@ -111,12 +104,10 @@ def create(path: Path, info: dict[str, Any]) -> GateFolder:
     """
     folder = GateFolder(path=path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UsageError("--out", f"{path} is not empty", "name a folder that is new or empty")
+        make_empty(path)
         folder.put({"format_version": FORMAT_VERSION} | info)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write("--out", path, error) from None
     return folder
 
 
@@ -134,14 +125,4 @@ def open_gate(path: Path) -> GateFolder:
 
 def default_path(now: datetime, kind: str = "gate") -> Path:
     """Name a gate after the time it starts, below ``runs``; the second within one second gets ``-2``."""
-    first = path = Path("runs") / f"{kind}-{now:%Y-%m-%dT%H%M%S}"
-    number = 2
-    while path.exists():
-        path = first.with_name(f"{first.name}-{number}")
-        number += 1
-    return path
-
-
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    why = error.strerror or str(error)
-    return UsageError("--out", f"cannot write to {path} ({why})", "name a folder that you may write to")
+    return unused(f"{kind}-{now:%Y-%m-%dT%H%M%S}")

@@ -14,16 +14,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
 from bench.plan.block import Cell
 from bench.record.durable import replace_file
+from bench.record.folders import cannot_write, make_empty, unused, write_object
 from reports.schema import FORMAT_VERSION
 
 INFO, PAGE, CELLS, KERNELS, DEVICE_KERNELS = (
@@ -62,8 +61,7 @@ class ProfileFolder:
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Write ``profile.json``, whole or not at all."""
-        text = json.dumps({"format_version": FORMAT_VERSION} | info, allow_nan=False, indent=2) + "\n"
-        replace_file(self.path / INFO, lambda file: file.write(text.encode()))
+        write_object(self.path / INFO, {"format_version": FORMAT_VERSION} | info)
 
     def write_page(self, text: str) -> None:
         """Write the page, whole or not at all."""
@@ -79,27 +77,19 @@ def create(path: Path, info: dict[str, Any]) -> ProfileFolder:
         The folder holds something, or cannot be made or written.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UsageError("--out", f"{path} is not empty", "name a folder that is new or empty")
+        make_empty(path)
         for name in ("traces", "requests"):
             (path / name).mkdir()
         folder = ProfileFolder(path=path)
         folder.write_info(info)
     except OSError as error:
-        why = error.strerror or str(error)
-        raise UsageError("--out", f"cannot write to {path} ({why})", "name a folder that you may write to") from None
+        raise cannot_write("--out", path, error) from None
     return folder
 
 
 def default_path(now: datetime) -> Path:
     """Name a profile after the time it starts, below ``runs``; the second within one second gets ``-2``."""
-    first = path = Path("runs") / f"profile-{now:%Y-%m-%dT%H%M%S}"
-    number = 2
-    while path.exists():
-        path = first.with_name(f"{first.name}-{number}")
-        number += 1
-    return path
+    return unused(f"profile-{now:%Y-%m-%dT%H%M%S}")
 
 
 def _name(cell: Cell) -> str:

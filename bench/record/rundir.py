@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.durable import DamagedRun, remove_unfinished, replace_file
+from bench.record.durable import remove_unfinished
+from bench.record.folders import cannot_write, read_object, unused, write_object
 from bench.record.holding import CannotHold, Held, hold
 from reports.schema import FORMAT_VERSION
 
@@ -59,14 +59,7 @@ class RunDirectory:
         DamagedRun
             It is no JSON object.
         """
-        path = self.path / INFO
-        try:
-            info = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise DamagedRun(path, f"cannot be read ({error})", "restore it, or start a new run") from None
-        if not isinstance(info, dict):
-            raise DamagedRun(path, "holds no JSON object", "restore it, or start a new run")
-        return info
+        return read_object(self.path / INFO, "restore it, or start a new run")
 
     def update(self, **fields: Any) -> None:
         """Set fields of ``run.json``, all of them or none.
@@ -76,7 +69,7 @@ class RunDirectory:
         ValueError
             A float is not finite.
         """
-        _write(self.path, self.info() | fields)
+        write_object(self.path / INFO, self.info() | fields)
 
     def forget(self) -> None:
         """Remove what a run writes before its first visit."""
@@ -100,7 +93,7 @@ class RunDirectory:
             found = f"{held.who} is measuring into {self.path}"
             raise UsageError(argument, found, "wait for it, or name another folder") from None
         except CannotHold as error:
-            raise _cannot_write(argument, self.path, error.why) from None
+            raise cannot_write(argument, self.path, error.why) from None
 
 
 def create(path: Path, info: dict[str, Any]) -> RunDirectory:
@@ -118,9 +111,9 @@ def create(path: Path, info: dict[str, Any]) -> RunDirectory:
         path.mkdir(parents=True, exist_ok=True)
         with run.lock():
             _refuse_other_run(path)
-            _write(path, {"format_version": FORMAT_VERSION} | info)
+            write_object(path / INFO, {"format_version": FORMAT_VERSION} | info)
     except OSError as error:
-        raise _cannot_write("--out", path, error) from None
+        raise cannot_write("--out", path, error) from None
     return run
 
 
@@ -154,13 +147,7 @@ def default_path(now: datetime, shard: tuple[int, int] | None = None) -> Path:
     >>> default_path(datetime(2026, 11, 24, 20, 13, 28)).as_posix()
     'runs/2026-11-24T201328'
     """
-    name = f"{now:%Y-%m-%dT%H%M%S}" + (f"-part-{shard[0]}-of-{shard[1]}" if shard else "")
-    path = Path("runs") / name
-    number = 2
-    while path.exists():
-        path = path.with_name(f"{name}-{number}")
-        number += 1
-    return path
+    return unused(f"{now:%Y-%m-%dT%H%M%S}" + (f"-part-{shard[0]}-of-{shard[1]}" if shard else ""))
 
 
 def _refuse_other_run(path: Path) -> None:
@@ -170,13 +157,3 @@ def _refuse_other_run(path: Path) -> None:
         raise UsageError("--out", f"{path} already holds a run", mend)
     if held:
         raise UsageError("--out", f"{path} holds {held[0]} of another run", "name another folder")
-
-
-def _write(path: Path, info: dict[str, Any]) -> None:
-    text = json.dumps(info, allow_nan=False, indent=2) + "\n"
-    replace_file(path / INFO, lambda file: file.write(text.encode()))
-
-
-def _cannot_write(argument: str, path: Path, error: OSError) -> UsageError:
-    why = error.strerror or str(error)
-    return UsageError(argument, f"cannot write to {path} ({why})", "name a folder that you may write to")
