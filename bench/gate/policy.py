@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.errors import UsageError, nearest
 from bench.gate.judge import Lines
+from bench.plan.tables import as_table, check_keys
 from reports.gate_schema import LATENCY
 
 FILE = "gnbench.toml"
@@ -114,16 +115,16 @@ def parse(text: str, file: str = FILE) -> Policy:
         document = tomllib.loads(text)
     except ValueError as error:
         raise UsageError("--policy", f"{file} is not TOML ({error})", "mend it there") from error
-    return _policy(_table(document.get("gate", {}), f"{file}: gate"), f"{file}: gate")
+    return _policy(as_table(document.get("gate", {}), f"{file}: gate"), f"{file}: gate")
 
 
 def _policy(gate: Mapping[str, Any], where: str) -> Policy:
-    _check_keys(gate, ("alpha", LATENCY, *GROWTH, "override", "allow"), where)
+    check_keys(gate, ("alpha", LATENCY, *GROWTH, "override", "allow"), f"{where}.")
     alpha = {"alpha": _number(gate["alpha"], f"{where}.alpha")} if "alpha" in gate else {}
     growth = dict(GROWTH)
     for metric in GROWTH.keys() & gate.keys():
-        growth[metric] = _values(metric, _table(gate[metric], f"{where}.{metric}"), f"{where}.{metric}")["growth"]
-    latency = _table(gate.get(LATENCY, {}), f"{where}.{LATENCY}")
+        growth[metric] = _values(metric, as_table(gate[metric], f"{where}.{metric}"), f"{where}.{metric}")["growth"]
+    latency = as_table(gate.get(LATENCY, {}), f"{where}.{LATENCY}")
     lines = _lines(Lines(), alpha | _values(LATENCY, latency, f"{where}.{LATENCY}"), f"{where}.{LATENCY}")
     overrides = [_override(one, lines, f"{where}.override[{place}]") for place, one in _list(gate, "override", where)]
     allowances = [_allowance(one, f"{where}.allow[{place}]") for place, one in _list(gate, "allow", where)]
@@ -142,7 +143,7 @@ def _override(one: Mapping[str, Any], lines: Lines, where: str) -> Override:
 
 
 def _allowance(one: Mapping[str, Any], where: str) -> Allowance:
-    _check_keys(one, ("cells", "metric", "reason", "until"), where)
+    check_keys(one, ("cells", "metric", "reason", "until"), f"{where}.")
     until = one.get("until")
     if type(until) is not date:  # a datetime is a date, too
         raise UsageError(f"{where}.until", f"is {until!r}", "give the last day, as 2026-12-31 (without quotes)")
@@ -163,7 +164,7 @@ def _lines(lines: Lines, values: Mapping[str, float], where: str) -> Lines:
 
 def _values(metric: str, given: Mapping[str, Any], where: str) -> dict[str, float]:
     known = ("threshold", "tolerance") if metric == LATENCY else ("growth",)
-    _check_keys(given, known, where)
+    check_keys(given, known, f"{where}.")
     if metric != LATENCY and "growth" not in given:
         raise UsageError(where, "growth is missing", "add growth = 0.01, or another share of the base's figure")
     values = {key: _number(value, f"{where}.{key}") for key, value in given.items()}
@@ -173,23 +174,11 @@ def _values(metric: str, given: Mapping[str, Any], where: str) -> dict[str, floa
     return values
 
 
-def _check_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{where}.{key}", "is an unknown key", nearest(key, known))
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(where, f"is {value!r}", "make it a table of keys and values")
-    return value
-
-
 def _list(gate: Mapping[str, Any], name: str, where: str) -> list[tuple[int, Mapping[str, Any]]]:
     found = gate.get(name, [])
     if not isinstance(found, list):
         raise UsageError(f"{where}.{name}", "is one table", f"write [[gate.{name}]], once for each")
-    return [(place, _table(one, f"{where}.{name}[{place}]")) for place, one in enumerate(found)]
+    return [(place, as_table(one, f"{where}.{name}[{place}]")) for place, one in enumerate(found)]
 
 
 def _number(value: Any, where: str) -> float:

@@ -15,6 +15,7 @@ from bench.errors import UsageError, nearest
 from bench.plan import axes
 from bench.plan.problem import DEVICES
 from bench.plan.sweep import AXES, Axes, Sweep
+from bench.plan.tables import as_table, check_keys
 
 CACHES = ("cold", "warm")
 TIMERS = ("host", "events", "graph", "cupti", "nvbench")
@@ -151,8 +152,8 @@ def _presets() -> Iterable[Any]:
 
 def _config(document: Mapping[str, Any], file: str) -> Config:
     where = f"{file}: "
-    _check_keys(document, ("model", "sweep", "problem", "settings"), where)
-    sweep = dict(_table(document.get("sweep", {}), f"{where}sweep"))
+    check_keys(document, ("model", "sweep", "problem", "settings"), where)
+    sweep = dict(as_table(document.get("sweep", {}), f"{where}sweep"))
     device = axes.words(_text(sweep.pop("device", "cpu"), f"{where}sweep.device"), DEVICES, f"{where}sweep.device")
     if len(device) > 1:
         raise UsageError(f"{where}sweep.device", "names two devices", "give one")
@@ -162,13 +163,13 @@ def _config(document: Mapping[str, Any], file: str) -> Config:
     entries = [_axes(problem, f"{where}problem[{place}]") for place, problem in enumerate(problems)]
     if sweep:
         entries.insert(0, _axes(sweep, f"{where}sweep"))
-    settings = _settings(_table(document.get("settings", {}), f"{where}settings"), f"{where}settings.")
+    settings = _settings(as_table(document.get("settings", {}), f"{where}settings"), f"{where}settings.")
     model = _name(document.get("model", ""), f"{where}model")
     return Config(sweep=Sweep(entries=tuple(entries), device=device[0], model=model), settings=settings)
 
 
 def _axes(table: Any, where: str) -> Axes:
-    values = _read(_table(table, where), _AXES_READERS, f"{where}.")
+    values = _read(as_table(table, where), _AXES_READERS, f"{where}.")
     for name in ("N", "C", "H", "W", "G"):
         if name not in values:
             raise UsageError(where, f"{name} is missing", f"add {name} = 1 or a list")
@@ -185,20 +186,8 @@ def _settings(table: Mapping[str, Any], where: str) -> Settings:
 
 
 def _read(table: Mapping[str, Any], readers: Mapping[str, Callable[[Any, str], Any]], where: str) -> dict[str, Any]:
-    _check_keys(table, readers, where)
+    check_keys(table, readers, where)
     return {key: readers[key](value, f"{where}{key}") for key, value in table.items()}
-
-
-def _check_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{where}{key}", "is an unknown key", nearest(key, known))
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(where, f"is {value!r}", "make it a table of keys and values")
-    return value
 
 
 def _text(value: Any, where: str) -> str:
