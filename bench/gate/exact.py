@@ -10,7 +10,7 @@ from bench.measure.visited import CellVisit
 from reports.gate_schema import Word
 
 _KERNEL = ("registers", "spill_bytes", "shared_bytes", "launches")
-_UNITS = {"registers": "1", "launches": "1", "error": "1", "instructions": "1"}
+_UNITS = {"registers": "1", "launches": "1", "error": "1"}
 _GRAIN = dict.fromkeys(("peak_bytes", "extra_bytes"), 1 << 19)
 """Bytes below which a difference says nothing: where a call's memory is read off resident pages, stacks and arenas of a
 few threads move it by 0.1 to 0.3 MB. What torch's allocator gave is exact, in ``allocated_bytes``."""

@@ -26,7 +26,6 @@ GROWTH: Mapping[str, float] = {
     "spill_bytes": 0.0,
     "shared_bytes": 0.0,
     "launches": 0.0,
-    "instructions": 0.005,
 }
 """Relative growth that each exact metric may have; in a file ``[gate.NAME] growth = …``."""
 
