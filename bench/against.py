@@ -14,7 +14,7 @@ import pandas as pd
 from bench.errors import UsageError
 from bench.events import Listener
 from bench.gate import folder, verdicts
-from bench.gate.asked import Asked
+from bench.gate.asked import Asked, facts
 from bench.gate.baseline import against
 from bench.gate.baseline.taken import taken
 from bench.gate.folder import GateFolder
@@ -78,21 +78,15 @@ def hold(
     different = against.refuse_other_conditions(base, head, held.allowed)
     rows = against.rows(base, head, verdicts.Rules(policy=policy, today=now.date(), places={}), strict=held.strict)
     outcome = verdicts.outcome(rows, None)
-    info: dict[str, Any] = {
-        "outcome": str(outcome),
-        "base": f"{held.baseline} (taken {base.taken})",
-        "head": str(measured.path),
-        "is_dirty": False,
-        "threshold": policy.lines.threshold,
-        "tolerance": policy.lines.tolerance,
-        "alpha": policy.lines.alpha,
-        "suite": None,
-        "control": None,
-        "passes": max((cell.passes for cell in head.cells.values()), default=0),
-        "seconds": time.perf_counter() - began,
-        "wanted_s": None,
-        "folder": str(made.path),
-        "warnings": [f"other conditions: {one}" for one in different],
-    }
+    info = facts(
+        made,
+        outcome,
+        policy.lines,
+        base=f"{held.baseline} (taken {base.taken})",
+        head=str(measured.path),
+        passes=max((cell.passes for cell in head.cells.values()), default=0),
+        seconds=time.perf_counter() - began,
+        warnings=[f"other conditions: {one}" for one in different],
+    )
     made.update(**info)
     return Found(folder=made, outcome=outcome, frame=frame_of(VerdictRow, rows), info=info)

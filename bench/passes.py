@@ -11,7 +11,6 @@ from bench.events import Listener, Progress, RunStarted
 from bench.executors.base import Executor
 from bench.measure import messages
 from bench.measure.link import CAN_FORK
-from bench.measure.rounds import SHORTENING
 from bench.measure.tally import Conditions, Tally
 from bench.measure.visited import BATCH_S, Visit, Visited
 from bench.past import Past, failures
@@ -78,7 +77,7 @@ class Passes:
     _done: int = 0
     _failing: Counter[str] = field(default_factory=Counter)
     _batch_s: float = BATCH_S
-    """Of the next visit: a machine that was busy is so still, and is tried with longer ones by and by."""
+    """Of the next visit (see ``Visited.next_batch_s``)."""
     _struck: int = 0
     _batches: int = 0
     _began: float = 0.0
@@ -187,7 +186,7 @@ class Passes:
         stretch.in_this_pass -= 1
         self._done += 1
         self._failing.update(failures(visited))
-        self._batch_s = min(BATCH_S, SHORTENING * visited.batch_s)
+        self._batch_s = visited.next_batch_s
         self._struck += visited.struck
         self._batches += visited.batches
 

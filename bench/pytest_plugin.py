@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _MARKER = "group_norm"
 _PROBLEM, _ROW = "_gnbench_problem", "_gnbench_row"
-_FACTS = "gnbench"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARKER}({axes}): problems of group_norm_benchmark; lists are expanded.")
     config.stash[_RUN] = []
     if config.pluginmanager.hasplugin("benchmark"):
-        config.pluginmanager.register(_Facts(config), "gnbench-facts")
+        config.pluginmanager.register(_Facts(), "gnbench-facts")
 
 
 _RUN = pytest.StashKey[list[tuple[str, "Problem"]]]()
@@ -59,15 +58,13 @@ _GATED = pytest.StashKey[Any]()
 class _Facts:
     """Hooks of pytest-benchmark, which pytest knows only where that plugin is."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
     def pytest_benchmark_update_machine_info(self, config: pytest.Config, machine_info: dict[str, Any]) -> None:
         """Say in its JSON what the reports want to know of the machine."""
         if config.stash[_RUN]:
             from bench import host
+            from bench.record.pytest_benchmark import FACTS
 
-            machine_info[_FACTS] = {**host.facts(), "reference": "native"}
+            machine_info[FACTS] = {**host.facts(), "reference": "native"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -162,6 +159,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if against is None or session.exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         return
     from bench.errors import Stopped, UsageError
+    from reports.gate_schema import Outcome
 
     try:
         found = _gate(against, run, config)
@@ -170,7 +168,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     config.stash[_GATED] = found
-    if str(found.outcome) != "no regression":
+    if found.outcome is not Outcome.CLEAR:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

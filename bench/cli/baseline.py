@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from bench.gate.baseline.stored import Baseline
 
 app = typer.Typer(help="Stored baselines, for 'gnbench gate --baseline'.", no_args_is_help=True)
 
@@ -47,10 +50,8 @@ def save(run: Run, name: Name = None, folder: Folder = _FOLDER) -> int:
 def list_(folder: Folder = _FOLDER) -> int:
     """List a folder's baselines, the newest first."""
     from bench.cli.show import console
-    from bench.gate.baseline.stored import read
 
-    for path in _newest_first(folder):
-        one = read(path)
+    for path, one in _newest_first(folder):
         where = f"{one.conditions.model}, {one.conditions.threads} threads"
         console().print(f"{path}: {one.taken}, {len(one.cells)} cells, {where}", soft_wrap=True, markup=False)
     return ExitStatus.DONE
@@ -83,17 +84,17 @@ def prune(folder: Folder = _FOLDER, keep: Keep = 10) -> int:
 
     if keep < 1:
         raise UsageError("--keep", f"{keep} is below 1", "give a whole number from 1")
-    for path in _newest_first(folder)[keep:]:
+    for path, _ in _newest_first(folder)[keep:]:
         path.unlink()
         console().print(f"removed {path}", soft_wrap=True, markup=False)
     return ExitStatus.DONE
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def _newest_first(folder: Path) -> list[tuple[Path, Baseline]]:
     """Give the baselines of a folder; files of other kinds are left alone."""
     from bench.gate.baseline.stored import is_one, read
 
     if not folder.is_dir():
         raise UsageError("--folder", f"there is no folder {folder}", "save a baseline first")
-    found = [path for path in sorted(folder.glob("*.json")) if is_one(path)]
-    return sorted(found, key=lambda path: (read(path).taken, path.name), reverse=True)
+    found = [(path, read(path)) for path in folder.glob("*.json") if is_one(path)]
+    return sorted(found, key=lambda one: (one[1].taken, one[0].name), reverse=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.against import Found
     from bench.gate.asked import Asked, Gated
     from bench.gate.sources import Sides
+    from reports.gate_schema import Outcome
 
 _SIDES = "What is compared"
 _LINES = "Lines"
@@ -228,7 +229,7 @@ def _show(found: Gated | Found, *, as_json: bool) -> int:
         console().print(f"gate: {found.folder.path}", soft_wrap=True)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             _annotate(annotations.lines(frame, info))
-    status = _status(str(found.outcome))
+    status = _status(found.outcome)
     if status == ExitStatus.USAGE:
         to_error(f"{found.outcome}: allow it with [[gate.allow]] in gnbench.toml, or compare other cells")
     return status
@@ -240,10 +241,12 @@ def _annotate(lines: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
-def _status(outcome: str) -> ExitStatus:
+def _status(outcome: Outcome) -> ExitStatus:
+    from reports.gate_schema import Outcome
+
     return {
-        "regression": ExitStatus.ANSWER_IS_NO,
-        "no regression": ExitStatus.DONE,
-        "undecided": ExitStatus.INCONCLUSIVE,
-        "no verdict": ExitStatus.INCONCLUSIVE,
+        Outcome.REGRESSION: ExitStatus.ANSWER_IS_NO,
+        Outcome.CLEAR: ExitStatus.DONE,
+        Outcome.UNDECIDED: ExitStatus.INCONCLUSIVE,
+        Outcome.NO_VERDICT: ExitStatus.INCONCLUSIVE,
     }.get(outcome, ExitStatus.USAGE)

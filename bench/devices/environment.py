@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _HUGE = str(1 << 40)
 
 
@@ -38,6 +41,13 @@ def worker_environment(device: str, threads: int) -> dict[str, str]:
 def default_cache(device: str) -> str:
     """Say which cache state is measured unless asked otherwise."""
     return "cold" if device == "cuda" else "warm"
+
+
+def model_of(device: str, info: Mapping[str, Any]) -> str:
+    """Name the processor or the GPUs that a device of a ``run.json`` is."""
+    if device == "cuda":
+        return ", ".join(str(gpu.get("name")) for gpu in info.get("gpu") or ())
+    return str((info.get("cpu") or {}).get("model") or "")
 
 
 def timer_of(device: str) -> str:

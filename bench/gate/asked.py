@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -153,19 +154,28 @@ class Gated:
     @property
     def info(self) -> dict[str, Any]:
         """What is said of the gate as a whole, as plain data; the reports' material."""
-        return {
-            "outcome": str(self.outcome),
-            "base": self.sides.base_name,
-            "head": self.sides.head_name,
-            "is_dirty": self.sides.is_dirty,
-            "threshold": self.lines.threshold,
-            "tolerance": self.lines.tolerance,
-            "alpha": self.lines.alpha,
-            "suite": self.suite and {"verdict": str(self.suite.word), **asdict(self.suite.change)},
-            "control": self.control and asdict(self.control),
-            "passes": self.passes,
-            "seconds": self.seconds,
-            "wanted_s": self.wanted_s,
-            "folder": str(self.folder.path),
-            "warnings": list(self.warnings),
-        }
+        return facts(
+            self.folder,
+            self.outcome,
+            self.lines,
+            base=self.sides.base_name,
+            head=self.sides.head_name,
+            is_dirty=self.sides.is_dirty,
+            suite=self.suite and {"verdict": str(self.suite.word), **asdict(self.suite.change)},
+            control=self.control and asdict(self.control),
+            passes=self.passes,
+            seconds=self.seconds,
+            wanted_s=self.wanted_s,
+            warnings=list(self.warnings),
+        )
+
+
+def facts(folder: GateFolder, outcome: Outcome, lines: Lines, **known: Any) -> dict[str, Any]:
+    """Give what the reports say of a gate as a whole; ``known`` has what there is of ``NO_FACTS``, by its names."""
+    return {**NO_FACTS, "folder": str(folder.path), "outcome": str(outcome), **asdict(lines), **known}
+
+
+NO_FACTS: Mapping[str, Any] = MappingProxyType(
+    {"is_dirty": False, "suite": None, "control": None, "wanted_s": None, "warnings": []}
+)
+"""Of a gate that knows neither a working tree, all cells together, a control, nor passes that are wanting."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from bench.devices.allocations import allocation_changes
-from bench.measure.call import Gradient, bind
+from bench.measure.call import bind, kernel_of
 from bench.measure.inputs import make_inputs
 from bench.plan.problem import Problem
 from kernels.table import Implementation
@@ -30,15 +30,9 @@ def inspect(row: Implementation, question: Mapping[str, Any], _tell: Callable[[s
 def allocated(row: Implementation, question: Mapping[str, Any], _tell: Callable[[str], object]) -> dict[str, Any]:
     """Give ``{"allocated_bytes": …}``: all that one call, not its first, takes from torch's CPU allocator."""
     problem = Problem(**question["problem"])
-    has_own = problem.direction == "backward" and row.backward is not None
-    call = bind(Gradient(row.backward) if has_own and row.backward else _call(row), problem, make_inputs(problem, 0))
+    call = bind(kernel_of(row, problem), problem, make_inputs(problem, 0))
     call()
     return {"allocated_bytes": sum(change for change in allocation_changes(call) if change > 0)}
-
-
-def _call(row: Implementation) -> Callable[..., Any]:
-    assert row.call is not None
-    return row.call
 
 
 def _plain(one: Any) -> dict[str, Any]:

@@ -9,12 +9,10 @@ import numpy as np
 
 from bench.gate.sources import BASE, HEAD
 from bench.measure.messages import sided
+from bench.measure.rounds import FEWEST_ROUNDS
 from bench.measure.visited import Visited
 from bench.plan.problem import Problem
 from bench.stats.paired import log_ratio_of_pass
-
-LEAST_ROUNDS = 3
-"""Of one or two there is no middle half."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +49,7 @@ def figure(visited: Visited, base: str, head: str) -> Figure | None:
     if base not in visited.series or head not in visited.series:
         return None
     base_s, head_s = (visited.series[name].call_seconds() for name in (base, head))
-    if min(len(base_s), len(head_s)) < LEAST_ROUNDS:
+    if min(len(base_s), len(head_s)) < FEWEST_ROUNDS:
         return None
     ratio = log_ratio_of_pass(head_s, base_s)
     assert ratio is not None

@@ -14,7 +14,6 @@ from bench.gate.candidate import reason_of, verdict_of
 from bench.gate.judge import CONTROL, Judge
 from bench.gate.pairs import Figure, Pair, by_problem, figure
 from bench.measure.messages import TWIN
-from bench.measure.rounds import SHORTENING
 from bench.measure.visited import BATCH_S, Visit, Visited
 from bench.plan.problem import Problem
 from bench.plan.visits import order
@@ -143,8 +142,7 @@ class Passes:
 
     def _visit(self, executor: Executor, plan: Visit) -> Visited:
         visited = executor.visit(replace(plan, batch_s=self._batch_s))
-        # A machine that was busy is so still, and is tried with longer batches by and by.
-        self._batch_s = min(BATCH_S, SHORTENING * visited.batch_s)
+        self._batch_s = visited.next_batch_s
         self.seen(visited)
         return visited
 

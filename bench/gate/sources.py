@@ -122,8 +122,7 @@ def of_plugins(base: Path, head: Path, folder: Path) -> Sides:
     for argument, plugin in (("--base-plugin", base), ("--head-plugin", head)):
         if not plugin.expanduser().is_file():
             raise UsageError(argument, f"there is no file {plugin}", "give a Python file with @register")
-    for label in (BASE, HEAD):
-        shutil.copytree(_installed(), folder / label / _PACKAGE, ignore=_NO_COPIES)
+    _copy_installed(folder)
 
     def side(label: str, plugin: Path) -> Side:
         return Side(label=label, root=str(folder / label), plugins=[str(plugin.expanduser().resolve())])
@@ -135,8 +134,7 @@ def of_plugins(base: Path, head: Path, folder: Path) -> Sides:
 
 def of_itself(folder: Path) -> Sides:
     """Hold the installed kernels against themselves: whatever differs is chance."""
-    for label in (BASE, HEAD):
-        shutil.copytree(_installed(), folder / label / _PACKAGE, ignore=_NO_COPIES)
+    _copy_installed(folder)
     return Sides(
         base=Side(label=BASE, root=str(folder / BASE)),
         head=Side(label=HEAD, root=str(folder / HEAD)),
@@ -145,8 +143,10 @@ def of_itself(folder: Path) -> Sides:
     )
 
 
-def _installed() -> Path:
+def _copy_installed(folder: Path) -> None:
+    """Copy the installed kernels to both sides."""
     spec = find_spec(_PACKAGE)  # finds the package, and does not import it
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).parent
+    for label in (BASE, HEAD):
+        shutil.copytree(Path(spec.origin).parent, folder / label / _PACKAGE, ignore=_NO_COPIES)

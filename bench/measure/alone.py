@@ -14,7 +14,7 @@ from bench.devices.choice import device_named
 from bench.devices.environment import timer_of
 from bench.errors import UsageError, nearest
 from bench.host import available_cores
-from bench.measure.call import Gradient
+from bench.measure.call import kernel_of
 from bench.measure.messages import Checked
 from bench.measure.opened import OpenedBlock
 from bench.plan.problem import Problem
@@ -69,13 +69,13 @@ def alone(
         row = _row(table, name)
         if (why := _refusal(row, problem)) is not None:
             return Alone(name=name, columns={}, refused=why)
-        kernel: Any = _kernel(row, problem)
+        kernel: Any = kernel_of(row, problem)
     else:
         name, kernel = getattr(function, "__name__", type(function).__name__), function
     label = name if function is None else f"{name}()"  # a function may be called native, and be none
     block = OpenedBlock(
         problem,
-        {_REFERENCE: _kernel(table[_REFERENCE], problem), label: kernel},
+        {_REFERENCE: kernel_of(table[_REFERENCE], problem), label: kernel},
         reference=_REFERENCE,
         device=device,
         cold=False,
@@ -117,12 +117,6 @@ def _refusal(row: Implementation, problem: Problem) -> str | None:
     if (refusal := row.refusal(problem)) is not None:
         return refusal.reason
     return row.untimed(problem) if row.untimed is not None else None
-
-
-def _kernel(row: Implementation, problem: Problem) -> Any:
-    if problem.direction == "backward" and row.backward is not None:
-        return Gradient(row.backward)
-    return row.call
 
 
 def _columns(problem: Problem, name: str, checked: Checked) -> dict[str, Any]:

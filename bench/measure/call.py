@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from bench.devices.base import Call
 from bench.measure.inputs import Inputs
 from bench.plan.problem import Problem
+from kernels.table import Implementation
 
 Kernel = Callable[..., Tensor]
 """``group_norm(x, num_groups, weight, bias, eps, *, activation="none")``, as the plugin table has it."""
@@ -29,6 +30,14 @@ class Gradient:
     """
 
     call: Callable[..., tuple[Tensor | None, ...]]
+
+
+def kernel_of(row: Implementation, problem: Problem) -> Kernel | Gradient:
+    """Give what of a row computes a problem: its own backward pass where it has one, else its call, made anew."""
+    assert row.call is not None
+    if problem.direction == "backward" and row.backward is not None:
+        return Gradient(row.backward)
+    return row.anew() if row.anew is not None else row.call
 
 
 def bind(kernel: Kernel | Gradient, problem: Problem, inputs: Inputs) -> Call:

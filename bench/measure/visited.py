@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.measure import messages
+from bench.measure.rounds import SHORTENING
 from bench.plan.problem import Problem
 from reports.schema import Status
 
@@ -110,6 +111,11 @@ class Visited:
     """What a hypervisor took of the worker's cores during the rounds."""
     spins_s: list[float] = field(default_factory=list)
     """A fixed bit of arithmetic before each round: how fast the machine was."""
+
+    @property
+    def next_batch_s(self) -> float:
+        """Least seconds of the next visit's batches: a machine that was busy is so still, and is tried by and by."""
+        return min(BATCH_S, SHORTENING * self.batch_s)
 
     @property
     def struck(self) -> int:

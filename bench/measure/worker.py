@@ -20,7 +20,7 @@ import torch
 from bench.devices.base import Clock, Device
 from bench.devices.choice import device_named
 from bench.measure import limits, messages, sides
-from bench.measure.call import Gradient, Kernel
+from bench.measure.call import Gradient, Kernel, kernel_of
 from bench.measure.compiles import Compiles
 from bench.measure.conduct import Conduct, Offence, Spoilt
 from bench.measure.mark import Mark
@@ -206,11 +206,7 @@ class _Worker:
             if (refusal := row.refusal(problem)) is not None:
                 refused[name] = messages.Refused(status=refusal.status, reason=refusal.reason)
             else:
-                assert row.call is not None
-                if problem.direction == "backward" and row.backward is not None:
-                    kernels[name] = Gradient(row.backward)
-                else:
-                    kernels[name] = row.anew() if row.anew is not None else row.call
+                kernels[name] = kernel_of(row, problem)
                 if row.untimed is not None and (reason := row.untimed(problem)) is not None:
                     untimed[name] = reason
             if (offence := self._looked(name)) is not None:

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 from scipy.special import stdtrit
 
+from bench.devices.environment import model_of
 from bench.errors import UsageError
 from bench.plan.problem import Problem
 from reports.schema import PROBLEM_COLUMNS, Status
@@ -123,12 +124,10 @@ def _cell(row: Mapping[Any, Any]) -> Cell:
 def _conditions(ok: pd.DataFrame, info: Mapping[str, Any]) -> Conditions:
     first = ok.iloc[0]
     versions = info.get("versions") or {}
-    gpus = [str(gpu.get("name")) for gpu in info.get("gpu") or ()]
-    on_gpu = first["device"] == "cuda"
     return Conditions(
         reference=str((info.get("settings") or {}).get("reference") or "native"),
         device=str(first["device"]),
-        model=", ".join(gpus) if on_gpu else str((info.get("cpu") or {}).get("model") or ""),
+        model=model_of(str(first["device"]), info),
         threads=_known(first, "threads"),
         timer=_known(first, "timer"),
         cache=_known(first, "cache"),
