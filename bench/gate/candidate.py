@@ -15,6 +15,7 @@ from reports.schema import Status
 
 BYTES = ("peak_bytes", "extra_bytes", "saved_bytes")
 _ALIKE = 0.001
+UNREACHED = CellVisit(status=Status.NOT_MEASURED, reason="the budget ended before its turn")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +53,11 @@ class Candidate:
         return reason_of(self.base, self.head)
 
     @property
+    def is_unreached(self) -> bool:
+        """Say whether the budget ended before its turn."""
+        return self.word is Word.UNDECIDED
+
+    @property
     def weighs_differently(self) -> bool:
         """Say whether a figure of its memory differs between the sides by more than a thousandth."""
         if self.word is not None or not self.is_timed or not self.base or not self.head:
@@ -63,6 +69,12 @@ class Candidate:
             abs((getattr(one, name) or 0) - (getattr(other, name) or 0)) > _ALIKE * (getattr(one, name) or 0)
             for name in BYTES
         )
+
+    def unweighed(self) -> Candidate:
+        """Give the cell without its bytes."""
+        assert self.base is not None
+        assert self.head is not None
+        return replace(self, base=replace(self.base, weighed=None), head=replace(self.head, weighed=None))
 
     def lighter(self, base: CellVisit, head: CellVisit) -> Candidate:
         """Give the cell with the least of its bytes and of another weighing's, on each side."""
@@ -88,6 +100,8 @@ def verdict_of(base: CellVisit | None, head: CellVisit | None) -> Word | None:
     is_ok = [side is not None and side.status == Status.OK for side in (base, head)]
     if all(is_ok):
         return None
+    if any(side is not None and side.status == Status.NOT_MEASURED for side in (base, head)):
+        return Word.UNDECIDED
     if not any(is_ok):
         return Word.NOT_COMPARED
     other = base if is_ok[1] else head
@@ -99,6 +113,9 @@ def verdict_of(base: CellVisit | None, head: CellVisit | None) -> Word | None:
 
 def reason_of(base: CellVisit | None, head: CellVisit | None) -> str | None:
     """Say what the sides that are not right ended with."""
+    for side in (base, head):
+        if side is not None and side.status == Status.NOT_MEASURED:
+            return side.reason
     said = [
         f"{label} has no such row" if side is None else f"{label} is {side.status}: {side.reason}"
         for label, side in ((BASE, base), (HEAD, head))

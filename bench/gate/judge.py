@@ -75,14 +75,18 @@ class Judge:
         Δ, τ and alpha.
     own
         Cells with a Δ and τ of their own; alpha is the gate's.
+    beside
+        Cells more that may come when the gate is continued, and take part in sharing alpha.
     """
 
-    def __init__(self, cells: Sequence[str], lines: Lines, own: Mapping[str, Lines] | None = None) -> None:
+    def __init__(
+        self, cells: Sequence[str], lines: Lines, own: Mapping[str, Lines] | None = None, beside: int = 0
+    ) -> None:
         if not cells or len(set(cells)) < len(cells):
             raise ValueError("cells: at least one is wanted, and each once")
         self._lines = lines
         self._own = dict(own or {})
-        self._alarm_level = lines.alpha * _CELLS_SHARE / len(cells)
+        self._alarm_level = lines.alpha * _CELLS_SHARE / (len(cells) + beside)
         self._figures: dict[str, list[float]] = {cell: [] for cell in cells}
         self._decided: dict[str, Verdict] = {}
         self._control: list[float] = []

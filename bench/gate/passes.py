@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -101,23 +102,29 @@ class Passes:
     """Puts a pass on disk."""
     seen: Callable[[Visited], object] = lambda _: None
     """Is shown every visit."""
+    clock: Callable[[], float] = time.perf_counter
     _batch_s: float = BATCH_S
 
     def make(self, executor: Executor, made: Made, budget_s: float) -> None:
-        """Make passes until the judge wants none, or another one would not fit into the budget."""
-        began = time.perf_counter()
+        """Make passes until the judge wants none, or another one would not fit into the budget.
+
+        The first is begun in any case, and ends with the budget, as one does that turns out longer than any before.
+        """
+        ends = self.clock() + budget_s
         while wanted := made.judge.next:
-            spent_s = time.perf_counter() - began
-            if made.passes and spent_s + made.full_pass_s > budget_s:
+            if made.passes and self.clock() + made.full_pass_s > ends:
                 break
-            one = self.one(executor, len(made.passes), [self.pairs[key] for key in wanted])
+            one = self.one(executor, len(made.passes), [self.pairs[key] for key in wanted], ends=ends)
             self.write(one.to_dict())
             made.take(one)
-            self._tell(made, budget_s - (time.perf_counter() - began))
+            self._tell(made, ends - self.clock())
 
-    def one(self, executor: Executor, number: int, pairs: Sequence[Pair]) -> Pass:
-        """Make one pass over these cells, on a fresh worker."""
-        began = time.perf_counter()
+    def one(self, executor: Executor, number: int, pairs: Sequence[Pair], *, ends: float = math.inf) -> Pass:
+        """Make one pass over these cells, on a fresh worker; at ``ends`` of the clock it is as far as it came.
+
+        The order of cells is drawn anew in every pass, so which ones a pass does not come to says nothing of them.
+        """
+        began = self.clock()
         self.listener.pass_started(number, len(pairs))
         names = {name for pair in pairs for name in pair.names}
         launch = executor.begin_pass(sorted(names | {self.like.reference}))
@@ -129,12 +136,14 @@ class Passes:
             figures[CONTROL] = found
         gathered = {problem.key: pairs for problem, pairs in by_problem(pairs).items()}
         for key in order(tuple(gathered), number, like.seed):
+            if self.clock() >= ends:
+                break
             beside = gathered[key]
             names_here = tuple(name for pair in beside for name in pair.names)
             visited = self._visit(executor, replace(like, problem=beside[0].problem, names=names_here))
             for pair in beside:
                 self._read(pair, visited, figures, left)
-        return Pass(figures=figures, left=left, seconds=time.perf_counter() - began)
+        return Pass(figures=figures, left=left, seconds=self.clock() - began)
 
     def _control(self, executor: Executor, like: Visit) -> Figure | None:
         plan = replace(like, problem=self.control, names=(like.reference,), companions=(TWIN,))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import UsageError, nearest
 from bench.executors.local import LocalExecutor
-from bench.gate.candidate import Candidate
+from bench.gate.candidate import UNREACHED, Candidate
 from bench.gate.pairs import Pair, by_problem
 from bench.gate.sources import BASE, HEAD, Sides
 from bench.measure.link import Answering, WorkerLost
@@ -74,16 +76,34 @@ class Preparation:
     """Its rows."""
     like: Visit
     """The visit to make, but for its problem and names."""
+    ends: float = math.inf
+    """Of ``time.perf_counter``: when the budget is spent."""
 
     def made(self, problems: Sequence[Problem], names: Sequence[str]) -> list[Candidate]:
-        """Visit every problem once with all these rows; weigh again what weighs differently."""
+        """Visit every problem once with all these rows; weigh again what weighs differently.
+
+        Problems whose turn comes after ``ends`` are unreached.
+        """
         rows = {row.name: row for row in self.table}
         there = [sided(name, label) for name in names for label in (BASE, HEAD) if sided(name, label) in rows]
         able = [name for name in there if not rows[name].unavailable]
         launch = self.executor.begin_pass([self.like.reference, *able])
         found = []
         for problem in problems:
-            plan = replace(self.like, problem=problem, names=tuple(able), launch=launch, rounds=_ROUNDS, weighs=True)
+            if time.perf_counter() >= self.ends:
+                found += [
+                    Candidate(pair=Pair(problem=problem, row=name), base=UNREACHED, head=UNREACHED) for name in names
+                ]
+                continue
+            plan = replace(
+                self.like,
+                problem=problem,
+                names=tuple(able),
+                launch=launch,
+                rounds=_ROUNDS,
+                repeats=False,
+                weighs=True,
+            )
             visited = self.executor.visit(plan)
             cells = {name: CellVisit(status=Status.UNAVAILABLE, reason=rows[name].unavailable) for name in there}
             cells |= visited.cells
@@ -120,12 +140,14 @@ class Preparation:
         """Weigh cells whose bytes differ in fresh workers, and keep the least of each side.
 
         Resident memory, which alone shows what a kernel takes past torch's allocator, is too high now and then: in
-        one cell of a hundred on two sides of the same code.
+        one cell of a hundred on two sides of the same code. Where the budget ends before, they have no bytes.
         """
         for _ in range(_MOST_WEIGHINGS):
             again = [one for one in found if one.weighs_differently]
             if not again:
                 break
+            if time.perf_counter() >= self.ends:
+                return [one.unweighed() if one.weighs_differently else one for one in found]
             self.executor.begin_pass(sorted({name for one in again for name in one.pair.names} | {self.like.reference}))
             least: dict[str, tuple[CellVisit, CellVisit]] = {}
             for problem, pairs in by_problem(one.pair for one in again).items():

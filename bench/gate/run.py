@@ -135,7 +135,23 @@ class Gating:
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
         with self.held("--resume"), self.executor(apart=settled.apart) as executor:
+            if any(one.is_unreached for one in settled.candidates):
+                settled = self._reached(executor, settled)
+                self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
+
+    def _reached(self, executor: LocalExecutor, settled: Settled) -> Settled:
+        """Prepare the cells that the budget did not come to; fewer cells than thought leave each more of alpha."""
+        unreached = [one for one in settled.candidates if one.is_unreached]
+        problems = list(dict.fromkeys(one.pair.problem for one in unreached))
+        names = list(dict.fromkeys(one.pair.row for one in unreached))
+        preparation = self._preparation(executor, executor.table(), self._like(problems[0], settled.clock_s))
+        found = {one.pair.key: one for one in preparation.made(problems, names)}
+        return replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
+
+    def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit) -> Preparation:
+        ends = self._began + self._asked.settings.budget_s
+        return Preparation(executor=executor, table=table.rows, like=like, ends=ends)
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
@@ -206,7 +222,7 @@ class Gating:
         other = [name for name in chosen if self._asked.measure_equal or self._sides.differ_in(name)]
         self._started(problems, other)
         like = self._like(problems[0], 2 * table.resolution_s)
-        preparation = Preparation(executor=executor, table=table.rows, like=like)
+        preparation = self._preparation(executor, table, like)
         return Settled(
             candidates=preparation.made(problems, other) if other else [],
             kernels=self._kernels(executor, table),
@@ -291,7 +307,9 @@ class Gating:
         if not pairs:
             return None
         policy = self._asked.policy
-        made = Made(judge=Judge(tuple(pairs), policy.lines, {key: policy.lines_of(key) for key in pairs}))
+        unreached = sum(one.is_unreached for one in settled.candidates)
+        own = {key: policy.lines_of(key) for key in pairs}
+        made = Made(judge=Judge(tuple(pairs), policy.lines, own, beside=unreached))
         for one in self._past():
             made.take(one)
         with Journal(self._folder.passes, self._warn) as journal:

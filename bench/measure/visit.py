@@ -196,7 +196,7 @@ class _Visiting:
             if timed is None:
                 continue
             was_verified |= verify
-            if self._is_disturbed(timed, took_s):
+            if self._is_disturbed(timed, took_s) and self._plan.repeats:
                 self._lost_s += took_s
                 rounds.strike()
                 if rounds.wants_shorter:

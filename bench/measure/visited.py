@@ -46,6 +46,8 @@ class Visit:
     """Keep the two sides of a row neighbours in every round."""
     rounds: int | None = None
     """How many; None leaves it to the budget, and 0 only checks and weighs."""
+    repeats: bool = True
+    """Make rounds again that another program disturbed; False where their times count for nothing."""
 
 
 @dataclass(kw_only=True, slots=True)

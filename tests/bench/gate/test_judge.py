@@ -132,3 +132,14 @@ def test_fifty_simulated_gates_stay_silent_and_find_what_they_must(effect, least
             judge.feed({cell: draw.normal(math.log1p(effect) if cell == "c0" else 0.0, 0.01) for cell in judge.next})
         alarms += judge.outcome == Outcome.REGRESSION
     assert least <= alarms <= most
+
+
+def test_cells_that_may_still_come_take_part_in_sharing_alpha():
+    """A judge of one cell that knows of another is as careful as a judge of two."""
+    alone, beside = Judge(["a"], Lines()), Judge(["a"], Lines(), beside=1)
+    both = Judge(["a", "b"], Lines())
+    for figure in around(math.log(1.10), passes=9):
+        for judge in (alone, beside, both):
+            if "a" in judge.open:
+                judge.feed({"a": figure})
+    assert beside.verdicts()["a"].change == both.verdicts()["a"].change != alone.verdicts()["a"].change

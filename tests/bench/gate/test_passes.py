@@ -40,6 +40,7 @@ class Machine:
     def __init__(self, slower=1.0, broken_from=None):
         self.slower, self.broken_from = slower, broken_from
         self.visits = []
+        self.now = 0.0
 
     def begin_pass(self, names):
         self.names = names
@@ -47,6 +48,7 @@ class Machine:
 
     def visit(self, plan):
         self.visits.append(plan)
+        self.now += 1.0
         visited = Visited(key=plan.problem.key, pass_=plan.pass_, launch=plan.launch)
         for name in (*plan.names, *plan.companions):
             is_slow = name == "cpp@head" and plan.problem == PROBLEM
@@ -64,7 +66,9 @@ def made_on(machine, budget_s=1e6, past=()):
     for one in past:
         made.take(one)
     written = []
-    passes = Passes(pairs=PAIRS, control=OTHER, like=LIKE, listener=Listener(), write=written.append)
+    passes = Passes(
+        pairs=PAIRS, control=OTHER, like=LIKE, listener=Listener(), write=written.append, clock=lambda: machine.now
+    )
     passes.make(machine, made, budget_s)
     return made, written
 
@@ -90,15 +94,28 @@ def test_a_slower_head_is_found_and_the_other_cell_cleared():
     assert made.judge.control.centre == pytest.approx(1.0)
 
 
-def test_no_pass_begins_that_would_not_fit_into_the_budget_but_the_first():
-    made, _ = made_on(Machine(), budget_s=0.0)
-    assert len(made.passes) == 1
+@pytest.mark.parametrize(("budget_s", "passes"), [(3.0, 1), (5.9, 1), (6.0, 2)])
+def test_no_pass_begins_that_would_not_fit_into_the_budget(budget_s, passes):
+    """A visit takes a second, so a pass three."""
+    made, _ = made_on(Machine(), budget_s=budget_s)
+    assert len(made.passes) == passes
+    assert all(len(one.figures) == 3 for one in made.passes)
     assert made.judge.outcome == Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize(("budget_s", "figures"), [(0.0, 1), (1.5, 2)])
+def test_a_pass_that_outlasts_the_budget_is_kept_as_far_as_it_came(budget_s, figures):
+    made, written = made_on(Machine(), budget_s=budget_s)
+    (one,) = made.passes
+    assert len(one.figures) == figures
+    assert written == [one.to_dict()]
+    assert made.judge.outcome == Outcome.UNDECIDED
+    assert made_on(Machine(), past=made.passes)[0].judge.outcome == Outcome.CLEAR
 
 
 def test_a_gate_goes_on_where_it_was_left():
     whole, _ = made_on(Machine(slower=1.1))
-    first, _ = made_on(Machine(slower=1.1), budget_s=0.0)
+    first, _ = made_on(Machine(slower=1.1), budget_s=3.0)
     machine = Machine(slower=1.1)
     rest, written = made_on(machine, past=first.passes)
     assert machine.visits[0].pass_ == 1

@@ -65,7 +65,8 @@ def test_an_undecided_gate_goes_on_with_its_own_copies(plugin, tmp_path):
     base, head = plugin("a.py"), plugin("b.py")
     short = replace(ASKED, settings=replace(ASKED.settings, budget_s=0.01))
     found = gated(base, head, tmp_path / "gate", short)
-    assert (found.outcome, found.passes) == (Outcome.UNDECIDED, 1)
+    assert (found.outcome, found.passes) == (Outcome.UNDECIDED, 0)
+    assert {row.reason for row in found.rows} == {"the budget ended before its turn"}
     assert found.folder.sides.is_dir()
     longer = resume(tmp_path / "gate", 60.0)
     assert longer.passes > found.passes
@@ -127,7 +128,7 @@ def test_sides_that_cannot_live_in_one_process_get_one_each(plugin, tmp_path):
     files = [plugin("a.py"), plugin("b.py", before="x = [x.clone() for _ in range(40)][-1]")]
     for file in files:
         file.write_text(CLASHING + file.read_text())
-    short = replace(ASKED, settings=replace(ASKED.settings, budget_s=4.0))
+    short = replace(ASKED, settings=replace(ASKED.settings, budget_s=20.0))
     found = gated(*files, tmp_path / "gate", short)
     assert found.outcome == Outcome.REGRESSION
     assert words(found)["latency"] in {Word.REGRESSED, Word.UNDECIDED}
