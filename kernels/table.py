@@ -103,6 +103,8 @@ class Implementation:
     takes_out: bool = False
     inspect: Callable[..., Any] | None = None
     """``inspect(arch)`` gives registers, spills and shared memory without launching."""
+    launches: Callable[[ProblemLike, str], Collection[str]] | None = None
+    """``launches(problem, arch)`` names what one call launches on such a GPU, in order and without launching it."""
     anew: Callable[[], Callable[..., Tensor]] | None = None
     """Gives a call of its own for each problem, as when it is compiled for that one; ``call`` serves any problem."""
     slow_start: bool = False
@@ -158,6 +160,7 @@ def register(
     untimed: Callable[[ProblemLike], str | None] | None = None,
     backward: Callable[..., Any] | None = None,
     inspect: Callable[..., Any] | None = None,
+    launches: Callable[[ProblemLike, str], Collection[str]] | None = None,
     anew: Callable[[], Callable[..., Tensor]] | None = None,
     slow_start: bool = False,
 ) -> Callable[[Function], Function]:
@@ -201,6 +204,7 @@ def register(
                 backward=backward,
                 takes_out="out" in parameters,
                 inspect=inspect,
+                launches=launches,
                 anew=anew,
                 slow_start=slow_start,
                 place=place,

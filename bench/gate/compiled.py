@@ -1,8 +1,9 @@
-"""What a row's compiled kernels take of a multiprocessor, asked of both sides' rows where their sources differ."""
+"""What a row's kernels take of a GPU, and how many a call launches, asked of both sides' rows without a GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.executors.local import LocalExecutor
@@ -10,47 +11,66 @@ from bench.gate.exact import Exact, of_kernels
 from bench.gate.sources import BASE, HEAD, Sides
 from bench.measure import messages
 from bench.measure.link import WorkerLost
+from bench.plan.problem import Problem
+from reports import quantities as q
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "sm_120")
 ROWS = ("triton", "cuda")
 """Rows whose kernels are compiled without a GPU."""
-_FUNCTION = "bench.gate.inspecting:inspect"
+_INSPECT = "bench.gate.inspecting:inspect"
+_LAUNCHES = "bench.gate.inspecting:launches"
 _TIMEOUT_S = 600.0
 
 
-def compared(
-    executor: LocalExecutor,
-    sides: Sides,
-    rows: Sequence[str],
-    architectures: Sequence[str],
-    warn: Callable[[str], object],
-) -> Iterator[tuple[str, Exact]]:
-    """Give each row's kernels' metrics; ``warn`` is told what cannot be compiled."""
-    for row in rows:
-        if not sides.differ_in(row):
-            continue
-        for arch in architectures:
-            found = [_asked(executor, messages.sided(row, label), arch) for label in (BASE, HEAD)]
-            said = next((one for one in found if isinstance(one, str)), None)
-            if said is not None:
-                warn(f"{row}'s kernels are not compared for {arch}: {said}")
-                break
-            base, head = found
-            assert not isinstance(base, str)
-            assert not isinstance(head, str)
-            for one in of_kernels(base, head, arch):
-                yield row, one
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """Both sides' rows, asked in workers of their own; a row whose sources are the same is not asked."""
 
+    executor: LocalExecutor
+    sides: Sides
+    architectures: Sequence[str]
+    warn: Callable[[str], object]
+    """Is told what cannot be compared."""
 
-def _asked(executor: LocalExecutor, name: str, arch: str) -> Mapping[str, Mapping[str, Any]] | str:
-    """Ask a row in a worker of its own; what keeps it from answering is a text."""
-    worker = executor.fresh_worker([name])
-    request = messages.Consult(name=name, function=_FUNCTION, question={"arch": arch})
-    try:
-        found = worker.ask(request, _TIMEOUT_S)
-    except WorkerLost as lost:
-        return f"{lost.status}: {lost.reason}"
-    if found.answer is None:
-        return str(found.reason)
-    kernels: Mapping[str, Mapping[str, Any]] = found.answer["kernels"]
-    return kernels
+    def resources(self, rows: Iterable[str]) -> Iterator[tuple[str, Exact]]:
+        """Give what each row's kernels take, compiled for each architecture."""
+        for row in filter(self.sides.differ_in, rows):
+            for arch in self.architectures:
+                found = self._both(row, _INSPECT, {"arch": arch})
+                if isinstance(found, str):
+                    self.warn(f"{row}'s kernels are not compared for {arch}: {found}")
+                    break
+                base, head = (one["kernels"] for one in found)
+                for one in of_kernels(base, head, arch):
+                    yield row, one
+
+    def launches(self, rows: Iterable[str], problems: Iterable[Problem]) -> Iterator[tuple[str, Exact]]:
+        """Give how many kernels a call launches on a GPU, problem by problem."""
+        on_gpu = [replace(problem, device="cuda") for problem in problems]
+        question = {"problems": [problem.to_dict() for problem in on_gpu], "archs": list(self.architectures)}
+        for row in filter(self.sides.differ_in, rows):
+            found = self._both(row, _LAUNCHES, question)
+            if isinstance(found, str):
+                self.warn(f"{row}'s launches are not compared: {found}")
+                continue
+            base, head = (one["launches"] for one in found)
+            for arch in self.architectures:
+                for problem, before, after in zip(on_gpu, base[arch], head[arch], strict=True):
+                    if before is not None and after is not None:
+                        label = f"{q.problem_label(problem.to_dict(), {'device'})} on {arch}"
+                        yield row, Exact(metric="launches", base=len(before), head=len(after), kernel=label)
+
+    def _both(self, row: str, function: str, question: dict[str, Any]) -> list[Mapping[str, Any]] | str:
+        """Ask base's and head's row; what keeps one from answering is a text."""
+        answers = []
+        for label in (BASE, HEAD):
+            name = messages.sided(row, label)
+            worker = self.executor.fresh_worker([name])
+            try:
+                found = worker.ask(messages.Consult(name=name, function=function, question=question), _TIMEOUT_S)
+            except WorkerLost as lost:
+                return f"{lost.status}: {lost.reason}"
+            if found.answer is None:
+                return str(found.reason)
+            answers.append(found.answer)
+        return answers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -25,6 +25,30 @@ def inspect(row: Implementation, question: Mapping[str, Any], _tell: Callable[[s
         raise LookupError(f"{row.name} has no inspect(arch)")
     found = row.inspect(question["arch"])
     return {"kernels": {name: _plain(one) for name, one in found.items()}}
+
+
+def launches(row: Implementation, question: Mapping[str, Any], _tell: Callable[[str], object]) -> dict[str, Any]:
+    """Give ``{"launches": {arch: [names of the kernels of each problem's call, or None]}}``.
+
+    None is a problem that the row cannot do.
+
+    Raises
+    ------
+    LookupError
+        The row has no ``launches``, as those of older revisions.
+    """
+    asked = getattr(row, "launches", None)  # an older revision's table does not know the word
+    if asked is None:
+        raise LookupError(f"{row.name} has no launches(problem, arch)")
+    problems = [Problem(**one) for one in question["problems"]]
+    return {"launches": {arch: [_launched(asked, one, arch) for one in problems] for arch in question["archs"]}}
+
+
+def _launched(asked: Callable[..., Collection[str]], problem: Problem, arch: str) -> list[str] | None:
+    try:
+        return list(asked(problem, arch))
+    except (KeyError, ValueError):
+        return None
 
 
 def allocated(row: Implementation, question: Mapping[str, Any], _tell: Callable[[str], object]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from bench.gate.judge import Judge
 from bench.gate.passes import Made, Pass, Passes
 from bench.gate.prepare import Preparation, places, rows_of
 from bench.gate.sources import Sides
+from bench.gate.workers import Workers
 from bench.measure.messages import Loaded
 from bench.measure.visited import Visit, Visited
 from bench.neighbours import look, warning
@@ -124,21 +125,25 @@ class Gating:
         self._listener = listener
         self._warnings: list[str] = []
         self._began = time.perf_counter()
+        self.workers = Workers(asked=asked, folder=made, sides=sides, listener=self._listener, warn=self._warn)
 
     def made(self, problems: Sequence[Problem]) -> Gated:
         """Make the whole gate."""
-        with self.held("--out"), self.loaded() as (executor, table, apart):
+        with self.held("--out"), self.workers.loaded() as (executor, table, apart):
             settled = self.settled(executor, table, problems, apart=apart)
             self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
 
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
-        with self.held("--resume"), self.executor(apart=settled.apart) as executor:
+        with self.held("--resume"), self._at_work(settled) as executor:
             if any(one.is_unreached for one in settled.candidates):
                 settled = self._reached(executor, settled)
                 self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
+
+    def _at_work(self, settled: Settled) -> AbstractContextManager[LocalExecutor]:
+        return self.workers.executor(apart=settled.apart, launched=len(self._past()))
 
     def _reached(self, executor: LocalExecutor, settled: Settled) -> Settled:
         """Prepare the cells that the budget did not come to; fewer cells than thought leave each more of alpha."""
@@ -171,50 +176,6 @@ class Gating:
                 self._warn(line)
             yield
 
-    @contextmanager
-    def executor(self, *, apart: bool) -> Iterator[LocalExecutor]:
-        """Give workers that hold both sides, or each one of them."""
-        settings = self._asked.settings
-        with (self._folder.path / folder.LOG).open("ab") as log:
-            executor = LocalExecutor(
-                device=self._asked.sweep.device,
-                threads=settings.threads or host.available_cores(),
-                seed=settings.seed + len(self._past()),
-                listener=self._listener,
-                log=log,
-                sides=(self._sides.base, self._sides.head),
-                apart=apart,
-            )
-            try:
-                yield executor
-            finally:
-                executor.close()
-
-    @contextmanager
-    def loaded(self) -> Iterator[tuple[LocalExecutor, Loaded, bool]]:
-        """Give workers with both sides, their table, and whether each side has a process of its own.
-
-        Both are in one, unless a row that each side has alone is lost there.
-        """
-        asked_apart = self._asked.apart
-        with self.executor(apart=asked_apart) as executor:
-            table = executor.table()
-            lost = frozenset() if asked_apart else _one_sided(table)
-            if not lost:
-                yield executor, table, asked_apart
-                return
-        with self.executor(apart=True) as executor:
-            table = executor.table()
-            if kept := lost - _one_sided(table):
-                names = ", ".join(sorted(kept))
-                self._warn(
-                    f"base and head are in two processes, for {names} cannot live twice in one: figures are less sharp"
-                )
-                yield executor, table, True
-                return
-        with self.executor(apart=False) as executor:
-            yield executor, executor.table(), False
-
     def settled(self, executor: LocalExecutor, table: Loaded, problems: Sequence[Problem], *, apart: bool) -> Settled:
         """Find what both sides can compute, and all that is exact."""
         refuse_unusable(self._asked.sweep.device, table)
@@ -225,7 +186,7 @@ class Gating:
         preparation = self._preparation(executor, table, like)
         return Settled(
             candidates=preparation.made(problems, other) if other else [],
-            kernels=self._kernels(executor, table),
+            kernels=self._kernels(executor, table, problems),
             same=[name for name in chosen if name not in other],
             places=places(table.rows, chosen, self._sides),
             clock_s=like.clock_s,
@@ -243,8 +204,8 @@ class Gating:
             )
         )
 
-    def _kernels(self, executor: LocalExecutor, table: Loaded) -> list[tuple[str, Exact]]:
-        if self._sides.of_plugins:
+    def _kernels(self, executor: LocalExecutor, table: Loaded, problems: Sequence[Problem]) -> list[tuple[str, Exact]]:
+        if self._sides.of_plugins or not self._asked.architectures:
             return []
         settings = self._asked.settings
         known = {row.name for row in table.rows}
@@ -255,7 +216,10 @@ class Gating:
             and (not settings.impl or row in settings.impl)
             and row not in settings.exclude
         ]
-        return list(compiled.compared(executor, self._sides, rows, self._asked.architectures, self._warn))
+        inspection = compiled.Inspection(
+            executor=executor, sides=self._sides, architectures=self._asked.architectures, warn=self._warn
+        )
+        return [*inspection.resources(rows), *inspection.launches(rows, problems)]
 
     def _like(self, problem: Problem, clock_s: float) -> Visit:
         settings = self._asked.settings
@@ -341,13 +305,6 @@ class Gating:
         if found.outcome not in {Outcome.UNDECIDED, Outcome.NO_VERDICT}:
             self._folder.forget_sides()
         return found
-
-
-def _one_sided(table: Loaded) -> frozenset[str]:
-    """Give the rows that one side can run and the other cannot."""
-    able = {row.name: not row.unavailable for row in table.rows}
-    names = {name.partition("@")[0] for name in able if "@" in name}
-    return frozenset(name for name in names if able.get(f"{name}@base", False) != able.get(f"{name}@head", False))
 
 
 def _middle(problems: Sequence[Problem]) -> Problem:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from .. import operators
 from ..table import ProblemLike, register
-from . import backward_build, build, nvrtc
+from . import backward_build, backward_plan, build, launch, nvrtc
 from .backward import group_norm_backward
+from .device import TYPICAL
 from .forward import normalize
 
 
@@ -52,6 +53,30 @@ def inspect(arch: str) -> dict[str, nvrtc.Resources]:
     }
 
 
+def launches(problem: ProblemLike, arch: str) -> tuple[str, ...]:
+    """Name what a call launches on a GPU of ``arch``, in order; a memory that is set to zero counts as a launch.
+
+    Raises
+    ------
+    KeyError
+        No GPU of that architecture is known.
+    """
+    positions = problem.H * problem.W
+    shape: dict[str, Any] = {
+        "N": problem.N,
+        "C": problem.C,
+        "G": problem.G,
+        "positions": positions,
+        "channels_last": problem.layout == "channels_last" and positions > 1,
+        "itemsize": getattr(torch, problem.dtype).itemsize,
+    }
+    if problem.direction == "backward":
+        chosen = backward_plan.plan(**shape, needs_parameters=problem.affine)
+        return tuple(one.kernel for one in chosen.launches)
+    forward = launch.plan(**shape, device=TYPICAL[arch])
+    return (*("zeros" for _ in range(forward.counters > 0)), *(one.kernel for one in forward.launches))
+
+
 def _forward(
     x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float, activation: int
 ) -> Tensor:
@@ -77,7 +102,15 @@ _operators = operators.define(
 )
 
 
-@register("cuda", devices=("cuda",), supports=_supports, unavailable=_unavailable, inspect=inspect, differentiable=True)
+@register(
+    "cuda",
+    devices=("cuda",),
+    differentiable=True,
+    supports=_supports,
+    unavailable=_unavailable,
+    inspect=inspect,
+    launches=launches,
+)
 def group_norm(
     x: Tensor,
     num_groups: int,

@@ -30,9 +30,14 @@ H100 = Device(
 A100 = Device(
     multiprocessors=108, shared_bytes_per_block=166912, shared_bytes_per_multiprocessor=167936, largest_cluster=1
 )
+B200 = Device(
+    multiprocessors=148, shared_bytes_per_block=232448, shared_bytes_per_multiprocessor=233472, largest_cluster=16
+)
 RTX5090 = Device(
     multiprocessors=170, shared_bytes_per_block=101376, shared_bytes_per_multiprocessor=102400, largest_cluster=8
 )
+TYPICAL = {"sm_80": A100, "sm_90": H100, "sm_100": B200, "sm_120": RTX5090}
+"""A GPU of each architecture that the kernels are compiled for."""
 
 
 def largest_cluster(major: int) -> int:

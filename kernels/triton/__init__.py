@@ -91,6 +91,7 @@ _OPERATORS = operators.define("triton", {"CPU": _FUNCTIONS, "CUDA": _FUNCTIONS})
     unavailable=_unavailable,
     untimed=_untimed,
     inspect=machine.inspect,
+    launches=machine.launched,
 )
 def group_norm(
     x: Tensor,

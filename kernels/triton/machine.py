@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from .. import cache
-from ..table import ACTIVATIONS
+from ..table import ACTIVATIONS, ProblemLike
 from . import elf, launch
 from .record import Launch, Recorder
 from .way import Way
@@ -90,6 +90,25 @@ def launches(dtype: str, cases: Collection[Case] = CASES, activation: str = "sil
         launch.backward(x, x, statistics, case.groups, parameter, parameter, number, True, True, True, way=way)
         for one in made:
             yield f"{one.module}.{one.kernel}/{case.name}/{dtype}", one
+
+
+def launched(problem: ProblemLike, _arch: str) -> tuple[str, ...]:
+    """Name what a call launches, in order: by the plan that is not tuned, which is the same on all architectures."""
+    shape = (problem.N, problem.C, problem.H, problem.W)
+    x = torch.empty(shape, dtype=getattr(torch, problem.dtype), device="meta")
+    if problem.layout == "channels_last":
+        x = x.to(memory_format=torch.channels_last)
+    parameter = torch.empty(problem.C, device="meta") if problem.affine else None
+    statistics = torch.empty((problem.N, problem.G, 3), device="meta")
+    number = ACTIVATIONS.index(problem.activation)
+    way, made = recording()
+    if problem.direction == "backward":
+        wanted = (True, problem.affine, problem.affine)
+        launch.backward(x, x, statistics, problem.G, parameter, parameter, number, *wanted, way=way)
+    else:
+        kept = None if problem.direction == "forward" else statistics
+        launch.forward(x, problem.G, parameter, parameter, problem.eps, number, kept, way=way)
+    return tuple(one.kernel for one in made)
 
 
 def inspect(arch: str, dtypes: Collection[str] = DTYPES, cases: Collection[str] = ()) -> dict[str, Resources]:

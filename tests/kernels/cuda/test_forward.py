@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from bench.plan.problem import Problem
+from kernels import cuda
 from kernels.cuda import forward
 from kernels.cuda.device import H100
 from kernels.cuda.launch import plan
@@ -88,3 +90,14 @@ def test_counters_begin_at_zero_and_slots_lie_where_the_plan_wants_them(normaliz
     _, [_, (_, _, pointers, _)] = normalize(torch.ones(2, 8, 4, 4))
     assert not pointers.slots
     assert not pointers.counters
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 4, 4), (2, 8, 40, 40), (2, 8, 200, 200), (1, 8, 1024, 1024)])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_what_the_row_says_of_its_launches_is_what_it_launches(normalize, shape, layout):
+    N, C, H, W = shape
+    x = torch.ones(shape).contiguous(memory_format=getattr(torch, layout.replace("contiguous", "contiguous_format")))
+    _, [(chosen, *_)] = normalize(x)
+    asked = Problem(N=N, C=C, H=H, W=W, G=4, layout=layout, device="cuda")
+    zeros = ["zeros"] if chosen.counters else []
+    assert list(cuda.launches(asked, "sm_90")) == zeros + [launch.kernel for launch in chosen.launches]

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from bench.plan.problem import Problem
 from kernels.triton import backward_launch, elf, forward_launch, launch, machine
 from kernels.triton.way import tile_arguments
 
@@ -101,3 +102,19 @@ def test_wide_offsets_change_no_bit(both, make, way, monkeypatch):
     for module in (forward_launch, backward_launch):
         monkeypatch.setattr(module, "tile_arguments", lambda *given: tile_arguments(*given) | {"WIDE": True})
     assert all(map(torch.equal, narrow, both(x, torch.ones_like(x), 3, weight, bias, activation=1, most=way)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "direction", "kernels"),
+    [
+        ((2, 64, 4, 4), "forward", ("whole",)),
+        ((2, 64, 4, 4), "backward", ("whole", "parameters")),
+        ((2, 320, 64, 64), "training_forward", ("walk",)),
+        ((1, 128, 1024, 1024), "forward", ("statistics", "merge", "apply")),
+        ((1, 128, 1024, 1024), "backward", ("sums", "merge", "apply", "parameters")),
+    ],
+)
+def test_the_launches_of_a_call_follow_from_its_groups_size(shape, direction, kernels):
+    N, C, H, W = shape
+    problem = Problem(N=N, C=C, H=H, W=W, G=32, dtype="bfloat16", direction=direction, device="cuda")
+    assert machine.launched(problem, "sm_90") == kernels
