@@ -47,6 +47,7 @@ Replay = Annotated[Path | None, _sides("--replay", help="A recording to take for
 RequireClean = Annotated[bool, _sides("--require-clean", help="Refuse a working tree with changes.")]
 MeasureEqual = Annotated[bool, _sides("--measure-equal", help="Measure rows whose sources are the same, too.")]
 Apart = Annotated[bool, _sides("--apart", help="Give each side a process of its own, as sides that clash get.")]
+NoCallgrind = Annotated[bool, _sides("--no-callgrind", help="Count no instructions, though valgrind is there.")]
 Arch = Annotated[str | None, _sides("--arch", help="Compiled kernels are compared for (sm_80,sm_90,sm_100,sm_120).")]
 Passes = Annotated[int, _sides("--passes", help="Passes to record for --self-check (400).")]
 Policy = Annotated[Path | None, _line("--policy", help="Thresholds and allowances (gnbench.toml where it is there).")]
@@ -70,6 +71,7 @@ def gate(
     require_clean: RequireClean = False,
     measure_equal: MeasureEqual = False,
     apart: Apart = False,
+    no_callgrind: NoCallgrind = False,
     arch: Arch = None,
     policy: Policy = None,
     threshold: Threshold = None,
@@ -131,7 +133,8 @@ def gate(
     )  # fmt: skip
     settings = replace(configured.settings, budget_s=opt.configured_budget(budget, _BUDGET_S))
     asked = _asked(replace(configured, settings=settings), policy, arch, measure_equal=measure_equal)
-    asked = _with_lines(replace(asked, apart=apart), {"threshold": threshold, "tolerance": tolerance, "alpha": alpha})
+    asked = replace(asked, apart=apart, instructions=not no_callgrind)
+    asked = _with_lines(asked, {"threshold": threshold, "tolerance": tolerance, "alpha": alpha})
     if baseline is not None:
         from bench.against import Against, hold
         from bench.plan.axes import split

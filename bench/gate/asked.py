@@ -40,6 +40,8 @@ class Asked:
     """Measure rows whose sources are the same on both sides, too."""
     apart: bool = False
     """Give each side a process of its own."""
+    instructions: bool = True
+    """Count them, where valgrind is there."""
     command: tuple[str, ...] = ()
 
     @property
@@ -58,6 +60,7 @@ class Asked:
             "architectures": list(self.architectures),
             "measure_equal": self.measure_equal,
             "apart": self.apart,
+            "instructions": self.instructions,
             "command": list(self.command),
         }
 
@@ -72,6 +75,7 @@ class Asked:
             architectures=tuple(data["architectures"]),
             measure_equal=data["measure_equal"],
             apart=data["apart"],
+            instructions=data["instructions"],
             command=tuple(data["command"]),
         )
 

@@ -29,6 +29,8 @@ class Candidate:
     is_timed: bool = False
     allocated: tuple[int, int] | None = None
     """Bytes that a call takes from torch's CPU allocator, base's and head's."""
+    instructions: tuple[int, int] | None = None
+    """Of a call on one thread, base's and head's, as callgrind counts them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain data."""
@@ -39,8 +41,8 @@ class Candidate:
         """Read what ``to_dict`` gave."""
         base, head = (data[side] and CellVisit.from_dict(data[side]) for side in (BASE, HEAD))
         pair = Pair(problem=Problem(**data["pair"]["problem"]), row=data["pair"]["row"])
-        allocated = data["allocated"] and (data["allocated"][0], data["allocated"][1])
-        return cls(pair=pair, base=base, head=head, is_timed=data["is_timed"], allocated=allocated)
+        two = {name: data[name] and (data[name][0], data[name][1]) for name in ("allocated", "instructions")}
+        return cls(pair=pair, base=base, head=head, is_timed=data["is_timed"], **two)
 
     @property
     def word(self) -> Word | None:

@@ -10,10 +10,11 @@ from bench.measure.visited import CellVisit
 from reports.gate_schema import Word
 
 _KERNEL = ("registers", "spill_bytes", "shared_bytes", "launches")
-_UNITS = {"registers": "1", "launches": "1", "error": "1"}
-_GRAIN = dict.fromkeys(("peak_bytes", "extra_bytes"), 1 << 19)
-"""Bytes below which a difference says nothing: where a call's memory is read off resident pages, stacks and arenas of a
-few threads move it by 0.1 to 0.3 MB. What torch's allocator gave is exact, in ``allocated_bytes``."""
+_UNITS = {"registers": "1", "launches": "1", "error": "1", "instructions": "1"}
+_GRAIN = dict.fromkeys(("peak_bytes", "extra_bytes"), float(1 << 19)) | {"instructions": 500.0}
+"""Below which a difference says nothing. Where a call's memory is read off resident pages, stacks and arenas of a few
+threads move it by 0.1 to 0.3 MB; what torch's allocator gave is exact, in ``allocated_bytes``. Instructions of equal
+code differ by up to 250: hashes of addresses, and who was called first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +61,8 @@ def of_cell(one: Candidate) -> Iterator[Exact]:
             yield Exact(metric=metric, base=base, head=head)
     if one.allocated is not None:
         yield Exact(metric="allocated_bytes", base=one.allocated[0], head=one.allocated[1])
+    if one.instructions is not None:
+        yield Exact(metric="instructions", base=one.instructions[0], head=one.instructions[1])
     errors = [side.checked.error_rms for side in (one.base, one.head) if side.checked]
     if len(errors) == 2 and errors[0] is not None and errors[1] is not None:
         yield Exact(metric="error", base=errors[0], head=errors[1])

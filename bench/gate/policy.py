@@ -21,6 +21,7 @@ GROWTH: Mapping[str, float] = {
     "extra_bytes": 0.01,
     "saved_bytes": 0.01,
     "allocated_bytes": 0.01,
+    "instructions": 0.005,
     "error": 0.10,
     "registers": 0.0,
     "spill_bytes": 0.0,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.errors import UsageError, nearest
 from bench.executors.local import LocalExecutor
+from bench.gate.callgrind import Counting
 from bench.gate.candidate import UNREACHED, Candidate
 from bench.gate.pairs import Pair, by_problem
 from bench.gate.sources import BASE, HEAD, Sides
@@ -27,6 +28,7 @@ _ROUNDS = 3
 """So that each is challenged, which wants a batch's length; their times count for nothing."""
 
 _MOST_WEIGHINGS = 5
+_COUNTING_SHARE = 0.5
 _ALLOCATED = "bench.gate.inspecting:allocated"
 
 
@@ -78,6 +80,8 @@ class Preparation:
     """The visit to make, but for its problem and names."""
     ends: float = math.inf
     """Of ``time.perf_counter``: when the budget is spent."""
+    counting: Counting | None = None
+    """Counts instructions, where that is wanted and can be done."""
 
     def made(self, problems: Sequence[Problem], names: Sequence[str]) -> list[Candidate]:
         """Visit every problem once with all these rows; weigh again what weighs differently.
@@ -112,7 +116,17 @@ class Preparation:
                 base, head = (cells.get(side) for side in pair.names)
                 is_timed = all(side in visited.series for side in pair.names)
                 found.append(Candidate(pair=pair, base=base, head=head, is_timed=is_timed))
-        return self._with_allocations(self._weighed_again(found))
+        return self._with_instructions(self._with_allocations(self._weighed_again(found)))
+
+    def _with_instructions(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Count instructions of all timed cells, but of rows that compile for seconds, in a share of what is left."""
+        slow = {row.name for row in self.table if row.slow_start}
+        pairs = [one.pair for one in found if one.word is None and one.is_timed and not slow & set(one.pair.names)]
+        if self.counting is None or not pairs:
+            return list(found)
+        now = time.perf_counter()
+        counted = self.counting.instructions(pairs, now + _COUNTING_SHARE * (self.ends - now))
+        return [replace(one, instructions=counted.get(one.pair.key)) for one in found]
 
     def _with_allocations(self, found: Sequence[Candidate]) -> list[Candidate]:
         """Count what a call of each takes from torch's CPU allocator; one that cannot tell is left as it is."""

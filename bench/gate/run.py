@@ -21,6 +21,7 @@ from bench.executors.local import LocalExecutor
 from bench.executors.selection import refuse_unusable
 from bench.gate import compiled, folder, verdicts
 from bench.gate.asked import Asked, Gated, Settled
+from bench.gate.callgrind import Counting, valgrind
 from bench.gate.exact import Exact
 from bench.gate.folder import GateFolder
 from bench.gate.judge import Judge
@@ -150,13 +151,17 @@ class Gating:
         unreached = [one for one in settled.candidates if one.is_unreached]
         problems = list(dict.fromkeys(one.pair.problem for one in unreached))
         names = list(dict.fromkeys(one.pair.row for one in unreached))
-        preparation = self._preparation(executor, executor.table(), self._like(problems[0], settled.clock_s))
+        preparation = self._preparation(
+            executor, executor.table(), self._like(problems[0], settled.clock_s), apart=settled.apart
+        )
         found = {one.pair.key: one for one in preparation.made(problems, names)}
         return replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
 
-    def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit) -> Preparation:
+    def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit, *, apart: bool) -> Preparation:
         ends = self._began + self._asked.settings.budget_s
-        return Preparation(executor=executor, table=table.rows, like=like, ends=ends)
+        is_counted = self._asked.instructions and like.problem.device == "cpu" and valgrind() is not None
+        counting = Counting(sides=self._sides, apart=apart, warn=self._warn) if is_counted else None
+        return Preparation(executor=executor, table=table.rows, like=like, ends=ends, counting=counting)
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
@@ -183,7 +188,7 @@ class Gating:
         other = [name for name in chosen if self._asked.measure_equal or self._sides.differ_in(name)]
         self._started(problems, other)
         like = self._like(problems[0], 2 * table.resolution_s)
-        preparation = self._preparation(executor, table, like)
+        preparation = self._preparation(executor, table, like, apart=apart)
         return Settled(
             candidates=preparation.made(problems, other) if other else [],
             kernels=self._kernels(executor, table, problems),

@@ -29,6 +29,8 @@ from reports.gate_schema import Outcome
 
 DEFAULT = Lines()
 FINE = Lines(threshold=0.02, tolerance=0.005)
+_PREPARING_S = 3600.0
+"""The budget is of the gates that are replayed; a recording leaves no cell out."""
 _SLOWDOWNS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.10)
 _PEER_SLOWDOWNS = (0.0, 0.05)
 _PEER_SHARE = 4
@@ -85,8 +87,8 @@ def record(asked: Asked, out: Path | None, passes: int, listener: Listener | Non
         Nothing valid was asked for, or nothing can be measured or written as asked.
     """
     listener = listener or Listener()
-    settings = replace(asked.settings, threads=threads_for(asked.settings.threads))
-    asked = replace(asked, settings=settings, measure_equal=True, architectures=())
+    settings = replace(asked.settings, threads=threads_for(asked.settings.threads), budget_s=_PREPARING_S)
+    asked = replace(asked, settings=settings, measure_equal=True, architectures=(), instructions=False)
     problems, now = problems_of(asked), datetime.now(UTC)
     info = {"started": now.isoformat(timespec="seconds"), "asked": asked.to_dict()} | host.facts()
     made = folder.create(out or folder.default_path(now, "self-check"), info)

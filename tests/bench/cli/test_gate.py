@@ -14,7 +14,7 @@ import torch.nn.functional as F
 def group_norm(x, num_groups, weight, bias, eps):
     return F.group_norm(x, num_groups, weight, bias, eps){after}
 """
-SHAPE = ("-N", "2", "-C", "8", "-H", "9", "-W", "7", "-G", "4", "--threads", "1")
+SHAPE = ("--no-callgrind", "-N", "2", "-C", "8", "-H", "9", "-W", "7", "-G", "4", "--threads", "1")
 
 
 def gnbench(*arguments, cwd=None, **environment):

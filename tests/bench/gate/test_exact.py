@@ -66,6 +66,13 @@ def test_a_cell_has_the_metrics_that_both_sides_have():
     assert found == {"peak_bytes": (1100, 1200, "B"), "extra_bytes": (100, 200, "B"), "error": (1e-7, 2e-7, "1")}
 
 
+def test_instructions_are_compared_beyond_what_an_address_can_change():
+    counted = replace(candidate(side(), side()), instructions=(100_000, 100_600))
+    (one,) = [one for one in of_cell(counted) if one.metric == "instructions"]
+    assert (one.word(0.005), one.unit) == (Word.REGRESSED, "1")
+    assert replace(one, head=100_500).word(0.0) == Word.UNCHANGED
+
+
 def test_an_interpreters_bytes_are_no_metric():
     assert [one.metric for one in of_cell(candidate(side(100), side(200), is_timed=False))] == ["error"]
 

@@ -18,7 +18,7 @@ from bench.plan.sweep import Axes, Sweep
 from reports.gate_schema import Outcome, Word
 
 SWEEP = Sweep(entries=(Axes(N=(2,), C=(32,), H=(16,), W=(16,), G=("8",)),))
-ASKED = Asked(sweep=SWEEP, settings=Settings(budget_s=60.0, threads=1))
+ASKED = Asked(sweep=SWEEP, settings=Settings(budget_s=60.0, threads=1), instructions=False)
 
 
 def gated(base, head, out, asked=ASKED):
