@@ -86,6 +86,8 @@ class Settled:
 
     candidates: Sequence[Candidate]
     kernels: Sequence[tuple[str, Exact]]
+    starts: Mapping[str, Sequence[tuple[float, float]]]
+    """By row: first calls, base's and head's, s."""
     same: Sequence[str]
     """Rows whose sources are the same on both sides: nothing of theirs can have changed."""
     places: Mapping[str, str]
@@ -104,6 +106,7 @@ class Settled:
         return {
             "candidates": [one.to_dict() for one in self.candidates],
             "kernels": [[row, asdict(one)] for row, one in self.kernels],
+            "starts": {row: [list(pair) for pair in pairs] for row, pairs in self.starts.items()},
             "same": list(self.same),
             "places": dict(self.places),
             "clock_s": self.clock_s,
@@ -116,6 +119,7 @@ class Settled:
         return cls(
             candidates=[Candidate.from_dict(one) for one in data["candidates"]],
             kernels=[(row, Exact(**one)) for row, one in data["kernels"]],
+            starts={row: [(base, head) for base, head in pairs] for row, pairs in data["starts"].items()},
             same=data["same"],
             places=data["places"],
             clock_s=data["clock_s"],

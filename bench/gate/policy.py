@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from typing import Any
 from bench.errors import UsageError, nearest
 from bench.gate.judge import Lines
 from bench.plan.tables import as_table, check_keys
-from reports.gate_schema import LATENCY
+from reports.gate_schema import FIRST_CALL, LATENCY
 
 FILE = "gnbench.toml"
 GROWTH: Mapping[str, float] = {
@@ -23,12 +23,13 @@ GROWTH: Mapping[str, float] = {
     "allocated_bytes": 0.01,
     "instructions": 0.005,
     "error": 0.10,
+    FIRST_CALL: 0.5,
     "registers": 0.0,
     "spill_bytes": 0.0,
     "shared_bytes": 0.0,
     "launches": 0.0,
 }
-"""Relative growth that each exact metric may have; in a file ``[gate.NAME] growth = …``."""
+"""Relative growth that each metric but latency may have; in a file ``[gate.NAME] growth = …``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +81,10 @@ class Policy:
             if one.metric == metric and fnmatchcase(cell, one.cells):
                 growth = one.values["growth"]
         return growth
+
+    def first_call_growth(self, rows: Iterable[str]) -> dict[str, float]:
+        """Give the growth that each row's first call may have."""
+        return {row: self.growth_of(row, FIRST_CALL) for row in rows}
 
     def allowed(self, cell: str, metric: str, today: date) -> str | None:
         """Say why a metric of a cell may be worse today, if it may."""

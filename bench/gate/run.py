@@ -22,12 +22,14 @@ from bench.executors.selection import refuse_unusable
 from bench.gate import compiled, folder, verdicts
 from bench.gate.asked import Asked, Gated, Settled
 from bench.gate.callgrind import Counting, valgrind
+from bench.gate.candidate import Candidate
 from bench.gate.exact import Exact
 from bench.gate.folder import GateFolder
 from bench.gate.judge import Judge
 from bench.gate.passes import Made, Pass, Passes
 from bench.gate.prepare import Preparation, places, rows_of
 from bench.gate.sources import Sides
+from bench.gate.starts import Seconds, Starts
 from bench.gate.workers import Workers
 from bench.measure.messages import Loaded
 from bench.measure.visited import Visit, Visited
@@ -157,6 +159,18 @@ class Gating:
         found = {one.pair.key: one for one in preparation.made(problems, names)}
         return replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
 
+    def _starts(self, executor: LocalExecutor, candidates: Sequence[Candidate], like: Visit) -> Seconds:
+        pairs = [one.pair for one in candidates if one.word is None and one.is_timed]
+        policy = self._asked.policy
+        starts = Starts(
+            executor=executor,
+            like=like,
+            growth=policy.first_call_growth(sorted({pair.row for pair in pairs})),
+            alpha=policy.lines.alpha,
+            ends=self._began + self._asked.settings.budget_s,
+        )
+        return starts.made(pairs)
+
     def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit, *, apart: bool) -> Preparation:
         ends = self._began + self._asked.settings.budget_s
         is_counted = self._asked.instructions and like.problem.device == "cpu" and valgrind() is not None
@@ -189,8 +203,10 @@ class Gating:
         self._started(problems, other)
         like = self._like(problems[0], 2 * table.resolution_s)
         preparation = self._preparation(executor, table, like, apart=apart)
+        candidates = preparation.made(problems, other) if other else []
         return Settled(
-            candidates=preparation.made(problems, other) if other else [],
+            candidates=candidates,
+            starts=self._starts(executor, candidates, like),
             kernels=self._kernels(executor, table, problems),
             same=[name for name in chosen if name not in other],
             places=places(table.rows, chosen, self._sides),

@@ -12,14 +12,17 @@ import numpy as np
 from bench.gate.asked import Settled
 from bench.gate.candidate import Candidate
 from bench.gate.exact import Exact, of_cell
+from bench.gate.first_call import first_calls
 from bench.gate.judge import Judge, Verdict
 from bench.gate.pairs import Pair
 from bench.gate.passes import Made
 from bench.gate.policy import Policy
 from reports import quantities as q
-from reports.gate_schema import LATENCY, Outcome, VerdictRow, Word
+from reports.gate_schema import FIRST_CALL, LATENCY, Outcome, VerdictRow, Word
 
 _WORSE = frozenset({Word.REGRESSED, Word.BROKEN, Word.GONE})
+_CLOCKED = frozenset({LATENCY, FIRST_CALL})
+"""What a machine that treats equal code unequally can say nothing of."""
 _COMPARED = frozenset({Word.UNCHANGED, Word.IMPROVED})
 
 
@@ -34,13 +37,14 @@ class Rules:
 
 
 def rows(settled: Settled, made: Made | None, rules: Rules) -> list[VerdictRow]:
-    """Make all rows: each cell's latency and what is exact of it, then compiled kernels, then equal sources."""
+    """Make all rows: each cell's latency and what is exact of it, first calls, compiled kernels, equal sources."""
     found: list[VerdictRow] = []
     verdicts = made.judge.verdicts() if made else {}
     for one in settled.candidates:
         found.append(_latency(one, verdicts, made, rules))
         if one.word is None:
             found += [exact_row(one.pair, exact, rules) for exact in of_cell(one)]
+    found += _first_calls(settled, rules)
     found += [_kernel(row, exact, rules) for row, exact in settled.kernels]
     return found + [_same(row, rules) for row in settled.same]
 
@@ -83,6 +87,32 @@ def _latency(one: Candidate, verdicts: Mapping[str, Verdict], made: Made | None,
         key,
         rules,
     )
+
+
+def _first_calls(settled: Settled, rules: Rules) -> list[VerdictRow]:
+    growth = rules.policy.first_call_growth(settled.starts)
+    return [
+        with_allowance(
+            VerdictRow(
+                implementation=row,
+                metric=FIRST_CALL,
+                verdict=one.word,
+                unit="s",
+                base=one.base_s,
+                head=one.head_s,
+                change=one.change.centre,
+                change_low=one.change.low,
+                change_high=one.change.high,
+                passes=one.starts,
+                threshold=growth[row],
+                tolerance=growth[row],
+                place=rules.places.get(row),
+            ),
+            row,
+            rules,
+        )
+        for row, one in first_calls(settled.starts, growth, rules.policy.lines.alpha).items()
+    ]
 
 
 def exact_row(pair: Pair, exact: Exact, rules: Rules) -> VerdictRow:
@@ -141,7 +171,8 @@ def outcome(rows: Sequence[VerdictRow], judge: Judge | None) -> Outcome:
         Knows of all cells together and of the control; None where nothing is timed.
     """
     bad = {row.verdict for row in rows if row.allowed is None}
-    if Word.BROKEN in bad or any(row.verdict == Word.REGRESSED and row.metric != LATENCY for row in _unallowed(rows)):
+    worse = [row for row in rows if row.verdict == Word.REGRESSED and row.allowed is None]
+    if Word.BROKEN in bad or any(row.metric not in _CLOCKED for row in worse):
         return Outcome.REGRESSION
     if judge is not None and judge.outcome is Outcome.NO_VERDICT:
         return Outcome.NO_VERDICT
@@ -152,7 +183,3 @@ def outcome(rows: Sequence[VerdictRow], judge: Judge | None) -> Outcome:
     if Word.UNDECIDED in bad:
         return Outcome.UNDECIDED
     return Outcome.CLEAR if bad & _COMPARED else Outcome.NOTHING
-
-
-def _unallowed(rows: Sequence[VerdictRow]) -> list[VerdictRow]:
-    return [row for row in rows if row.allowed is None]

@@ -1,6 +1,29 @@
-"""What gates' tests share: a plugin's text, and git with an identity of its own."""
+"""What gates' tests share: a visit, a plugin's text, and git with an identity of its own."""
 
 import subprocess
+from dataclasses import replace
+
+from bench.measure.visited import Visit
+from bench.plan.problem import Problem
+
+PROBLEM = Problem(N=1, C=4, H=2, W=2, G=2)
+OTHER = replace(PROBLEM, N=2)
+LIKE = Visit(
+    problem=PROBLEM,
+    names=(),
+    reference="native",
+    pass_=0,
+    launch=0,
+    seed=0,
+    cold=False,
+    share_s=0.3,
+    clock_s=1e-7,
+    timeout_s=1.0,
+    weighs=False,
+    companions=(),
+    is_paired=True,
+)
+"""A visit of a pass."""
 
 PLUGIN = """
 from kernels import register

@@ -1,37 +1,19 @@
 """Pass after pass on a pretended machine: what is measured, written down, and when it ends."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from gating import LIKE, OTHER, PROBLEM
 
 from bench.events import Listener
 from bench.gate.judge import CONTROL, Judge, Lines
 from bench.gate.pairs import Pair, figure
 from bench.gate.passes import Made, Pass, Passes
 from bench.measure.messages import TWIN
-from bench.measure.visited import CellVisit, Series, Visit, Visited
-from bench.plan.problem import Problem
+from bench.measure.visited import CellVisit, Series, Visited
 from reports.gate_schema import Outcome, Word
 
-PROBLEM = Problem(N=1, C=4, H=2, W=2, G=2)
-OTHER = replace(PROBLEM, N=2)
 PAIRS = {pair.key: pair for pair in (Pair(problem=problem, row="cpp") for problem in (PROBLEM, OTHER))}
-LIKE = Visit(
-    problem=PROBLEM,
-    names=(),
-    reference="native",
-    pass_=0,
-    launch=0,
-    seed=0,
-    cold=False,
-    share_s=0.3,
-    clock_s=1e-7,
-    timeout_s=1.0,
-    weighs=False,
-    companions=(),
-    is_paired=True,
-)
 
 
 class Machine:
