@@ -39,6 +39,7 @@ def test_a_slower_head_that_copies_is_caught_by_time_and_by_bytes(plugin, tmp_pa
         "extra_bytes": Word.REGRESSED,
         "allocated_bytes": Word.REGRESSED,
         "error": Word.UNCHANGED,
+        "first_call": Word.UNCHANGED,
     }
     (latency,) = [row for row in found.rows if row.metric == "latency"]
     assert 1.015 < latency.change_low < latency.change < latency.change_high
