@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -41,6 +42,7 @@ def inspect(arch: str) -> dict[str, nvrtc.Resources]:
 
     Shared memory is what a kernel has by itself: what a launch asks for besides is in its plan.
     """
+    import_module("cuda.core")  # two threads that import it at once find it half made
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NVRTC lets go of the interpreter: on two cores 7 s, not 14
         forward = list(pool.map(partial(build.compile_for, arch), build.variants()))
         backward = list(pool.map(partial(backward_build.compile_for, arch), backward_build.widest()))
