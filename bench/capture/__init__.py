@@ -1,0 +1,1 @@
+"""What a user's own program asks of GroupNorm, as a preset."""

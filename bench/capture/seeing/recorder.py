@@ -1,0 +1,134 @@
+"""Counts the calls of a process, and keeps what was counted where the process's end cannot lose it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+import torch
+
+from .calls import LOCK, Call, Given
+
+PLAIN = (torch.Tensor, torch.nn.Parameter)
+"""The classes whose results can be watched."""
+
+_SAVE_S = 2.0  # what a program that is killed may lose
+_SAVE_SHARE = 0.01  # of a program's time, at most, goes into saving
+
+
+class Recorder:
+    """Counts the GroupNorm calls of this process while it listens (``patch.listen``).
+
+    Parameters
+    ----------
+    folder
+        Where to keep what was seen, as the program runs; None keeps it in memory alone.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder
+        self._calls: dict[Any, Call] = {}
+        self._faults: Counter[str] = Counter()
+        self._due_s = 0.0
+
+    def keep(self) -> None:
+        """Keep what was seen however this process or one forked from it ends; a killed one loses two seconds."""
+        from multiprocessing import util  # noqa: PLC0415 - torch has it loaded, and only this needs it
+
+        atexit.register(self.save)
+        os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=self._begin_again)
+        # A child of multiprocessing leaves by os._exit, which runs its own finalizers alone.
+        util.register_after_fork(self, lambda one: util.Finalize(None, one.save, exitpriority=-100))
+
+    def _begin_again(self) -> None:
+        """Be a process of its own after a fork: what was counted until then is the parent's."""
+        LOCK.release()
+        self._calls, self._faults, self._due_s = {}, Counter(), 0.0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give what was seen so far as plain data."""
+        with LOCK:
+            calls = [row for call in self._calls.values() for row in call.rows()]
+        return {"torch": torch.__version__, "compiles": compiles(), "calls": calls, "faults": dict(self._faults)}
+
+    def save(self) -> None:
+        """Write what was seen into the folder, whole; nothing where nothing was."""
+        if self._folder is None or not (self._calls or self._faults):
+            return
+        began_s = time.monotonic()
+        path = os.path.join(self._folder, f"{os.getpid()}.json")
+        try:
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(self.snapshot(), file)
+            os.replace(f"{path}.new", path)
+        except OSError:
+            pass  # a full disk is no reason to end a user's program
+        now_s = time.monotonic()
+        self._due_s = now_s + max(_SAVE_S, (now_s - began_s) / _SAVE_SHARE)
+
+    def note(self, y: Any, given: Given) -> Call:
+        """Count one call, of which y came."""
+        x, num_groups, weight, bias, eps = given
+        is_watched = type(y) in PLAIN and not compiles()
+        strides = None if x.is_contiguous() else x.stride()
+        weight_dtype = None if weight is None else weight.dtype
+        key = (
+            x.shape, strides, num_groups, eps, y.dtype, x.dtype, weight_dtype, bias is None,
+            y.requires_grad, is_watched, x.device,
+        )  # fmt: skip
+        with LOCK:
+            call = self._calls.get(key)
+            if call is None:
+                call = self._calls[key] = Call(_facts(key))
+            call.made += 1
+        return call
+
+    def fault(self, error: Exception) -> None:
+        """Count a call that could not be looked at."""
+        self._faults[f"{type(error).__name__}: {error}"] += 1
+
+    def save_if_due(self) -> None:
+        """Save where the last time is some seconds ago."""
+        if self._folder is not None and time.monotonic() > self._due_s:
+            self.save()
+
+
+def _facts(key: Any) -> dict[str, Any]:
+    shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, watched, device = key
+    if dtype != x_dtype:  # autocast computed in another type than it was given, weights as well
+        weight_dtype = None if weight_dtype is None else dtype
+    layout = "contiguous" if strides is None else "strided"
+    if strides is not None and strides == _last(shape):
+        layout, strides = "channels_last", None
+    return {
+        "shape": list(shape),
+        "layout": layout,
+        "strides": None if strides is None else list(strides),
+        "groups": num_groups,
+        "eps": eps,
+        "dtype": str(dtype).removeprefix("torch."),
+        "weight_dtype": None if weight_dtype is None else str(weight_dtype).removeprefix("torch."),
+        "bias": not no_bias,
+        "device": device.type,
+        "training": training,
+        "watched": watched,
+    }
+
+
+def _last(shape: Any) -> tuple[int, ...] | None:
+    """Give the strides of a channels_last tensor of this shape; None where there is no such format."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    if len(shape) not in formats:
+        return None
+    return torch.empty(shape, device="meta").to(memory_format=formats[len(shape)]).stride()
+
+
+def compiles() -> bool:
+    """Say whether this program has asked torch.compile for anything."""
+    frames = sys.modules.get("torch._dynamo.eval_frame")
+    return bool(getattr(frames, "cached_backends", None))

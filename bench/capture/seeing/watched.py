@@ -1,0 +1,111 @@
+"""What takes a norm's result first.
+
+The result's class is set to ``Watched`` (as torch itself does with lazy parameters). The first function that takes it
+comes by ``__torch_function__``, which sets the class back and then calls the function on plain tensors. So only a
+norm's result costs something, and only until it is used.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .calls import LOCK, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_MARK = "_gnbench_watch"
+_PRODUCTS = frozenset({"mul", "mul_", "multiply", "multiply_"})
+
+
+class Watch:
+    """One call, until it is known what takes its result; called when its gradient is computed."""
+
+    __slots__ = ("calls", "follows", "gate")
+
+    def __init__(self, calls: tuple[Call, ...], follows: str) -> None:
+        self.calls = calls
+        self.follows = follows
+        self.gate: weakref.ref[torch.Tensor] | None = None
+        """What ``sigmoid`` made of the result: times the result it is SiLU."""
+
+    def __call__(self, _gradients: Any) -> None:
+        """Count a gradient."""
+        with LOCK:
+            for call in self.calls:
+                call.gradients[self.follows] += 1
+
+    def taken(self, follows: str) -> None:
+        """Note the function that took the result."""
+        self.follows = follows
+        with LOCK:
+            for call in self.calls:
+                call.follows[follows] += 1
+
+
+class Watched(torch.Tensor):
+    """A norm's result that no function has taken yet."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Let go of the norms' results among the arguments, call the function on them, note what it was."""
+        kwargs = kwargs or {}
+        released = [(y, seen) for y in _found((*args, *kwargs.values())) if (seen := _release(y)) is not None]
+        made = func(*args, **kwargs)
+        is_in_place = bool(kwargs.get("inplace"))
+        for y, seen in released:
+            _judge(y, seen, func, args, made=made, is_in_place=is_in_place)
+        return made
+
+
+def _found(values: Iterable[Any]) -> Iterator[Watched]:
+    for value in values:
+        if type(value) is Watched:
+            yield value
+        elif type(value) in {list, tuple}:  # torch.cat([y, ...])
+            yield from _found(value)
+
+
+def watch(y: torch.Tensor, seen: Watch) -> None:
+    """Watch a plain tensor until a function takes it."""
+    y.__dict__[_MARK] = seen
+    y.__class__ = Watched
+
+
+def _release(y: Watched) -> Watch | None:
+    y.__class__ = torch.Tensor  # type: ignore[assignment]
+    seen: Watch | None = y.__dict__.pop(_MARK, None)  # None where another thread was first
+    return seen
+
+
+def _judge(y: torch.Tensor, seen: Watch, func: Any, args: Any, *, made: Any, is_in_place: bool) -> None:
+    """Say what follows the norm, or watch on where the function computed nothing with its result."""
+    name = getattr(func, "__name__", "")
+    if seen.gate is not None and name in _PRODUCTS:
+        gate = seen.gate()
+        seen.taken("silu" if gate is not None and any(one is gate for one in args) else "sigmoid")
+    elif seen.gate is None and name == "sigmoid" and made is not y:
+        seen.gate = weakref.ref(made)
+        watch(y, seen)
+    elif name == "dim" or _has_tensor(made, y, is_in_place=is_in_place or name.endswith("_")):
+        # After dim() too: nn.MultiheadAttention asks it, and then keeps its fast path from what is no plain tensor.
+        seen.taken("sigmoid" if seen.gate is not None else _word(func, name))
+    else:  # y.shape, y.to(its own type), dropout when evaluating
+        watch(y, seen)
+
+
+def _has_tensor(made: Any, y: torch.Tensor, *, is_in_place: bool) -> bool:
+    """Say whether a function made a tensor of y; y itself is one only where it was changed."""
+    if isinstance(made, torch.Tensor):
+        return made is not y or is_in_place
+    return isinstance(made, (list, tuple)) and any(isinstance(one, torch.Tensor) for one in made)
+
+
+def _word(func: Any, name: str) -> str:
+    """Name a function in one word: ``silu_`` is silu, ``Tensor.T.__get__`` is T."""
+    if name in {"__get__", "__set__"}:
+        name = getattr(getattr(func, "__self__", None), "__name__", name)
+    return name.strip("_") or type(func).__name__
