@@ -9,7 +9,21 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from bench.cli import baseline, check, compare, doctor, export, gate, listing, merge, profile, report, run, selftest
+from bench.cli import (
+    baseline,
+    capture,
+    check,
+    compare,
+    doctor,
+    export,
+    gate,
+    listing,
+    merge,
+    profile,
+    report,
+    run,
+    selftest,
+)
 from bench.ending import GOES_ON
 from bench.errors import ExitStatus, Stopped, UsageError
 
@@ -39,6 +53,12 @@ app.add_typer(baseline.app, name="baseline")
 app.command("export", epilog="Example: gnbench export runs/2026-11-24T201328 --to pytest-benchmark --out bench.json")(
     export.export
 )
+app.command(
+    "capture",
+    epilog="Example: gnbench capture --out captured.toml -- python train.py",
+    # Options behind the program's name are the program's.
+    context_settings={"allow_interspersed_args": False},
+)(capture.capture)
 app.command("merge", epilog="Example: gnbench merge runs/part-*-of-4 --out runs/whole")(merge.merge)
 
 _INTERRUPTED = 130

@@ -81,8 +81,8 @@ def _looking(name: str, tell: Callable[..., None]) -> Callable[..., Any]:
 
 
 def _tell_group_norm(y: Any, input: Any, num_groups: int, *more: Any, **named: Any) -> None:  # noqa: A002 - torch's name
-    weight, bias, eps, *_ = (*more, *(named.get(name) for name in ("weight", "bias", "eps")[len(more) :]))
-    _tell(y, Given(input, num_groups, weight, bias, 1e-5 if eps is None else eps))
+    all_given = dict(zip(("weight", "bias", "eps"), more, strict=False)) | named
+    _tell(y, Given(input, num_groups, all_given.get("weight"), all_given.get("bias"), all_given.get("eps", 1e-5)))
 
 
 def _tell_native_group_norm(made: Any, *given: Any, **named: Any) -> None:

@@ -58,7 +58,7 @@ class Recorder:
 
     def save(self) -> None:
         """Write what was seen into the folder, whole; nothing where nothing was."""
-        if self._folder is None or not (self._calls or self._faults):
+        if self._folder is None or not (self._calls or self._faults or compiles()):
             return
         began_s = time.monotonic()
         path = os.path.join(self._folder, f"{os.getpid()}.json")
