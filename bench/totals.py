@@ -32,7 +32,10 @@ class Total:
 
     model: str
     variant: str
-    """The values of the axes that the sweep varies, as ``dtype=float16``; empty where it varies none."""
+    """The values of the axes that the sweep varies, as ``dtype=float16``; empty where it varies none.
+
+    A model whose calls differ in direction, as a recorded training's, has the sum of all and one of each direction.
+    """
     implementation: str
     calls: int
     """Of those that are in the sum: the reference has a figure for each."""
@@ -90,11 +93,17 @@ def totals(sweep: Sweep, frames: Frames, reference: str) -> tuple[Total, ...]:
 
 def _variants(sweep: Sweep) -> dict[str, dict[_Problem, int]]:
     """Give the counts of each variant's problems."""
+    problems = expand(sweep).problems
+    varied = sweep.varied
+    axes = [varied]
+    if "direction" not in varied and len({one.problem.direction for one in problems}) > 1:
+        axes.append((*varied, "direction"))
     variants: dict[str, dict[_Problem, int]] = {}
-    for one in expand(sweep).problems:
-        facts = one.problem.to_dict()
-        variant = " ".join(f"{name}={facts[name]}" for name in sweep.varied)
-        variants.setdefault(variant, {})[tuple(facts[name] for name in PROBLEM_COLUMNS)] = one.count
+    for names in axes:
+        for one in problems:
+            facts = one.problem.to_dict()
+            variant = " ".join(f"{name}={facts[name]}" for name in names)
+            variants.setdefault(variant, {})[tuple(facts[name] for name in PROBLEM_COLUMNS)] = one.count
     return variants
 
 

@@ -32,7 +32,8 @@ class Preset:
     @property
     def summary(self) -> str:
         """Say in a few words what it holds."""
-        return f"{_calls(sum(self.calls.values()))} of GroupNorm in {self.problems} problem{'' if self.problems == 1 else 's'}: {_counted(self.calls)}"
+        problems = f"{self.problems} problem{'' if self.problems == 1 else 's'}"
+        return f"{_calls(sum(self.calls.values()))} of GroupNorm in {problems}: {_counted(self.calls)}"
 
 
 def preset(seen: Seen, *, model: str, at: datetime, ended: str = "") -> Preset:

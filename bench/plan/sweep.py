@@ -86,15 +86,23 @@ class Sweep:
         """Replace these axes in every entry.
 
         With other C, H, W or G a problem is its model's layer no longer: its source and count go, and the sweep's
-        model; entries that have become equal are one.
+        model; entries that have become equal are one. Where a model's entries differ in direction, as those of a
+        recorded training, those of the directions asked for are chosen, and one that it has not is made of its calls.
         """
         values: dict[str, Any] = {name: tuple(values) for name, values in axes.items()}
         model = self.model
         if any(name in values for name in _SHAPE):
             values |= {"count": 1, "source": ""}
             model = ""
-        entries = tuple(dict.fromkeys(replace(entry, **values) for entry in self.entries))
+        entries = self.entries
+        if self.model and "direction" in values and self._is_mixed:
+            entries = tuple(one for direction in values.pop("direction") for one in _in_direction(entries, direction))
+        entries = tuple(dict.fromkeys(replace(entry, **values) for entry in entries))
         return replace(self, entries=entries, model=model)
+
+    @property
+    def _is_mixed(self) -> bool:
+        return len({entry.direction for entry in self.entries}) > 1
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -171,6 +179,13 @@ def shard(items: Sequence[T], index: int, of: int) -> tuple[T, ...]:
     ('b', 'd')
     """
     return tuple(items[index - 1 :: of])
+
+
+def _in_direction(entries: Sequence[Axes], direction: str) -> Sequence[Axes]:
+    """Give a model's calls in one direction: those it has, or else its calls asked for it, none of them twice."""
+    own = [entry for entry in entries if entry.direction == (direction,)]
+    calls = [entry for entry in entries if entry.direction != ("backward",)]
+    return own or [replace(entry, direction=(direction,)) for entry in calls or entries]
 
 
 def _combinations(entry: Axes, device: str) -> Iterator[Problem | _Refusal]:

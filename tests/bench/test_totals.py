@@ -97,6 +97,19 @@ def test_each_choice_of_a_varied_axis_has_its_own_sum(made):
     }
 
 
+def test_calls_that_differ_in_direction_have_a_sum_of_all_and_one_of_each(made):
+    entries = tuple(
+        Axes(N=(1,), C=(8,), H=(8,), W=(8,), G=("4",), count=count, direction=(direction,))
+        for direction, count in (("training_forward", 3), ("backward", 2))
+    )
+    found = made(Sweep(entries=entries, model="A training"), {"native": [[1.0], [10.0]]})
+    assert {one.variant: (one.latency_s, one.of_calls) for one in found} == {
+        "": (pytest.approx(23), 5),
+        "direction=training_forward": (pytest.approx(3), 3),
+        "direction=backward": (pytest.approx(20), 2),
+    }
+
+
 def test_a_sweep_of_no_model_has_none(made):
     other_shapes = sweep(1, 1).override(N=(1, 2), H=(8,))
     assert other_shapes.model == ""

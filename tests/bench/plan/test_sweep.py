@@ -134,3 +134,16 @@ def test_counted_carries_the_source():
     (one,) = expand(sweep(axes(count=4, source="ResNet"))).problems
     assert isinstance(one, Counted)
     assert (one.count, one.source) == (4, "ResNet")
+
+
+def test_a_recorded_training_is_asked_for_a_direction_and_no_call_counts_twice():
+    entries = [
+        Axes(N=(1,), C=(8,), H=(size,), W=(8,), G=("4",), count=count, direction=(direction,))
+        for direction, size, count in (("training_forward", 4, 3), ("training_forward", 8, 5), ("backward", 4, 2))
+    ]
+    training = Sweep(entries=tuple(entries), model="A training")
+    assert training.override(direction=("backward",)).entries == (entries[2],)
+    assert [one.count for one in training.override(direction=("forward",)).entries] == [3, 5]
+    assert training.override(direction=("backward", "training_forward")).entries == (entries[2], *entries[:2])
+    no_model = Sweep(entries=tuple(entries)).override(direction=("forward",))
+    assert [one.count for one in no_model.entries] == [3, 5, 2]
