@@ -1,7 +1,7 @@
 """Sees every GroupNorm call of a program, and what takes its result first; changes no result.
 
-In order: ``calls`` (alike ones, counted), ``watched`` (what follows), ``recorder`` (keeps the counts), ``patch`` (how a
-call is seen).
+In order: ``calls`` (alike ones, counted), ``watched`` (what follows), ``compiling`` (when not to watch),
+``recorder`` (keeps the counts), ``patch`` (how a call is seen).
 
 Self-contained on purpose (torch and the standard library, relative imports): ``inject/sitecustomize.py`` loads this
 folder by its path into a user's program, whose interpreter need not have the rest.

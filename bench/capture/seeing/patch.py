@@ -80,9 +80,12 @@ def _looking(name: str, tell: Callable[..., None]) -> Callable[..., Any]:
     return looking
 
 
-def _tell_group_norm(y: Any, input: Any, num_groups: int, *more: Any, **named: Any) -> None:  # noqa: A002 - torch's name
-    all_given = dict(zip(("weight", "bias", "eps"), more, strict=False)) | named
-    _tell(y, Given(input, num_groups, all_given.get("weight"), all_given.get("bias"), all_given.get("eps", 1e-5)))
+def _tell_group_norm(y: Any, *args: Any, **named: Any) -> None:
+    if len(args) < len(Given._fields):  # F.group_norm gives all by place; others may not
+        names = ("input", "num_groups", "weight", "bias", "eps")
+        all_given = dict(zip(names, args, strict=False)) | named
+        args = tuple(all_given.get(name, 1e-5 if name == "eps" else None) for name in names)
+    _tell(y, Given(*args[:5]))
 
 
 def _tell_native_group_norm(made: Any, *given: Any, **named: Any) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import sys
 import time
 from collections import Counter
 from typing import Any
 
 import torch
 
+from . import compiling
 from .calls import LOCK, Call, Given
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)
@@ -54,11 +54,16 @@ class Recorder:
         """Give what was seen so far as plain data."""
         with LOCK:
             calls = [row for call in self._calls.values() for row in call.rows()]
-        return {"torch": torch.__version__, "compiles": compiles(), "calls": calls, "faults": dict(self._faults)}
+        return {
+            "torch": torch.__version__,
+            "compiles": compiling.is_at_work(),
+            "calls": calls,
+            "faults": dict(self._faults),
+        }
 
     def save(self) -> None:
         """Write what was seen into the folder, whole; nothing where nothing was."""
-        if self._folder is None or not (self._calls or self._faults or compiles()):
+        if self._folder is None or not (self._calls or self._faults or compiling.is_at_work()):
             return
         began_s = time.monotonic()
         path = os.path.join(self._folder, f"{os.getpid()}.json")
@@ -74,7 +79,7 @@ class Recorder:
     def note(self, y: Any, given: Given) -> Call:
         """Count one call, of which y came."""
         x, num_groups, weight, bias, eps = given
-        is_watched = type(y) in PLAIN and not compiles()
+        is_watched = type(y) in PLAIN and not compiling.is_at_work()
         strides = None if x.is_contiguous() else x.stride()
         weight_dtype = None if weight is None else weight.dtype
         key = (
@@ -126,9 +131,3 @@ def _last(shape: Any) -> tuple[int, ...] | None:
     if len(shape) not in formats:
         return None
     return torch.empty(shape, device="meta").to(memory_format=formats[len(shape)]).stride()
-
-
-def compiles() -> bool:
-    """Say whether this program has asked torch.compile for anything."""
-    frames = sys.modules.get("torch._dynamo.eval_frame")
-    return bool(getattr(frames, "cached_backends", None))

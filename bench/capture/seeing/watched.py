@@ -7,15 +7,16 @@ norm's result costs something, and only until it is used.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .calls import LOCK, Call
+from .calls import LOCK, UNKNOWN, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _MARK = "_gnbench_watch"
 _PRODUCTS = frozenset({"mul", "mul_", "multiply", "multiply_"})
@@ -53,20 +54,24 @@ class Watched(torch.Tensor):
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Let go of the norms' results among the arguments, call the function on them, note what it was."""
         kwargs = kwargs or {}
-        released = [(y, seen) for y in _found((*args, *kwargs.values())) if (seen := _release(y)) is not None]
+        released: list[tuple[torch.Tensor, Watch]] = []
+        _release_all(args, released)
+        if kwargs:
+            _release_all(kwargs.values(), released)
         made = func(*args, **kwargs)
-        is_in_place = bool(kwargs.get("inplace"))
         for y, seen in released:
-            _judge(y, seen, func, args, made=made, is_in_place=is_in_place)
+            _judge(y, seen, func, args, made=made, is_in_place=bool(kwargs.get("inplace")))
         return made
 
 
-def _found(values: Iterable[Any]) -> Iterator[Watched]:
+def _release_all(values: Iterable[Any], released: list[tuple[torch.Tensor, Watch]]) -> None:
     for value in values:
-        if type(value) is Watched:
-            yield value
-        elif type(value) in {list, tuple}:  # torch.cat([y, ...])
-            yield from _found(value)
+        kind = type(value)
+        if kind is Watched:
+            if (seen := _release(value)) is not None:
+                released.append((value, seen))
+        elif kind is list or kind is tuple:  # torch.cat([y, ...])
+            _release_all(value, released)
 
 
 def watch(y: torch.Tensor, seen: Watch) -> None:
@@ -95,6 +100,13 @@ def _judge(y: torch.Tensor, seen: Watch, func: Any, args: Any, *, made: Any, is_
         seen.taken("sigmoid" if seen.gate is not None else _word(func, name))
     else:  # y.shape, y.to(its own type), dropout when evaluating
         watch(y, seen)
+
+
+def release_everything() -> None:
+    """Watch no tensor any longer; what follows is unknown of those that were."""
+    for one in gc.get_objects():
+        if type(one) is Watched and (seen := _release(one)) is not None:
+            seen.taken(UNKNOWN)
 
 
 def _has_tensor(made: Any, y: torch.Tensor, *, is_in_place: bool) -> bool:
