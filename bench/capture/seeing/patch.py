@@ -11,9 +11,10 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from .calls import NOTHING, UNKNOWN, Given
-from .recorder import PLAIN, Recorder
+from .calls import NOTHING, UNKNOWN
+from .recorder import Recorder
 from .watched import Watch, watch
 
 if TYPE_CHECKING:
@@ -40,30 +41,36 @@ def _listen(recorders: tuple[Recorder, ...]) -> None:
         setattr(torch, name, _LOOKING[name] if recorders else true)
 
 
-def _tell(y: Any, given: Given) -> None:
-    """Tell all that listen of a call, and watch its result."""
-    if not isinstance(y, torch.Tensor) or _is_traced(given.x):
+def _tell(  # noqa: PLR0917 - the hot way
+    y: Any, x: Any, num_groups: Any, weight: Any = None, bias: Any = None, eps: Any = 1e-5, _: Any = None
+) -> None:
+    """Tell all that listen of a call, and watch its result where it is not sure what takes it."""
+    if not isinstance(y, Tensor) or (type(x) is not Tensor and _is_traced()):
         return
-    calls = []
+    unsettled = []
     for recorder in _listening:
         try:
-            calls.append(recorder.note(y, given))
+            calls, known = recorder.note(y, x, num_groups, weight, bias, eps)
         except Exception as error:  # a fault of ours must not end a user's program
             recorder.fault(error)
+            continue
         recorder.save_if_due()
-    if not calls:
-        return
-    is_watched = bool(calls[0].facts["watched"])
-    seen = Watch(tuple(calls), NOTHING if is_watched else UNKNOWN)
-    if y.grad_fn is not None:
-        y.grad_fn.register_prehook(seen)
-    if is_watched:
-        watch(y, seen)
+        if known is None:
+            unsettled.append(calls)
+        elif (node := y.grad_fn) is not None:
+            node.register_prehook(Watch((calls,), known))
+    if unsettled:
+        is_watched = unsettled[0].facts["watched"]
+        seen = Watch(tuple(unsettled), NOTHING if is_watched else UNKNOWN)
+        if (node := y.grad_fn) is not None:
+            node.register_prehook(seen)
+        if is_watched:
+            watch(y, seen)
 
 
-def _is_traced(x: Any) -> bool:
+def _is_traced() -> bool:
     """Say whether a compiler is at work: it calls on tensors without contents, to learn shapes."""
-    return type(x) not in PLAIN and torch._guards.TracingContext.try_get() is not None  # noqa: SLF001
+    return torch._guards.TracingContext.try_get() is not None  # noqa: SLF001
 
 
 def _looking(name: str, tell: Callable[..., None]) -> Callable[..., Any]:
@@ -81,18 +88,16 @@ def _looking(name: str, tell: Callable[..., None]) -> Callable[..., Any]:
 
 
 def _tell_group_norm(y: Any, *args: Any, **named: Any) -> None:
-    if len(args) < len(Given._fields):  # F.group_norm gives all by place; others may not
-        names = ("input", "num_groups", "weight", "bias", "eps")
-        all_given = dict(zip(names, args, strict=False)) | named
-        args = tuple(all_given.get(name, 1e-5 if name == "eps" else None) for name in names)
-    _tell(y, Given(*args[:5]))
+    if named:  # F.group_norm gives all by place; others may not
+        named = {"x" if name == "input" else name: one for name, one in named.items() if name != "cudnn_enabled"}
+    _tell(y, *args, **named)
 
 
 def _tell_native_group_norm(made: Any, *given: Any, **named: Any) -> None:
     names = ("input", "weight", "bias", "N", "C", "HxW", "group", "eps")
     all_given = dict(zip(names, given, strict=False)) | named
     x, weight, bias, num_groups, eps = (all_given[name] for name in ("input", "weight", "bias", "group", "eps"))
-    _tell(made[0], Given(x, num_groups, weight, bias, eps))
+    _tell(made[0], x, num_groups, weight, bias, eps)
 
 
 _LOOKING = {

@@ -6,16 +6,16 @@ import atexit
 import json
 import os
 import time
+import weakref
 from collections import Counter
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import Parameter
 
 from . import compiling
-from .calls import LOCK, Call, Given
-
-PLAIN = (torch.Tensor, torch.nn.Parameter)
-"""The classes whose results can be watched."""
+from .calls import LOCK, SURE, Calls
 
 _SAVE_S = 2.0  # what a program that is killed may lose
 _SAVE_SHARE = 0.01  # of a program's time, at most, goes into saving
@@ -32,7 +32,8 @@ class Recorder:
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder
-        self._calls: dict[Any, Call] = {}
+        self._calls: dict[Any, Calls] = {}
+        self._gone: list[Calls] = []
         self._faults: Counter[str] = Counter()
         self._due_s = 0.0
 
@@ -48,12 +49,12 @@ class Recorder:
     def _begin_again(self) -> None:
         """Be a process of its own after a fork: what was counted until then is the parent's."""
         LOCK.release()
-        self._calls, self._faults, self._due_s = {}, Counter(), 0.0
+        self._calls, self._gone, self._faults, self._due_s = {}, [], Counter(), 0.0
 
     def snapshot(self) -> dict[str, Any]:
         """Give what was seen so far as plain data."""
         with LOCK:
-            calls = [row for call in self._calls.values() for row in call.rows()]
+            calls = [row for alike in self._all() for row in alike.rows()]
         return {
             "torch": torch.__version__,
             "compiles": compiling.is_at_work(),
@@ -61,9 +62,12 @@ class Recorder:
             "faults": dict(self._faults),
         }
 
+    def _all(self) -> list[Calls]:
+        return [*self._gone, *list(self._calls.values())]
+
     def save(self) -> None:
         """Write what was seen into the folder, whole; nothing where nothing was."""
-        if self._folder is None or not (self._calls or self._faults or compiling.is_at_work()):
+        if self._folder is None or not (self._calls or self._gone or self._faults or compiling.is_at_work()):
             return
         began_s = time.monotonic()
         path = os.path.join(self._folder, f"{os.getpid()}.json")
@@ -76,22 +80,38 @@ class Recorder:
         now_s = time.monotonic()
         self._due_s = now_s + max(_SAVE_S, (now_s - began_s) / _SAVE_SHARE)
 
-    def note(self, y: Any, given: Given) -> Call:
-        """Count one call, of which y came."""
-        x, num_groups, weight, bias, eps = given
-        is_watched = type(y) in PLAIN and not compiling.is_at_work()
-        strides = None if x.is_contiguous() else x.stride()
-        weight_dtype = None if weight is None else weight.dtype
+    def note(  # noqa: PLR0917 - the hot way
+        self, y: Any, x: Any, num_groups: Any, weight: Any, bias: Any, eps: Any
+    ) -> tuple[Calls, str | None]:
+        """Count one call, of which y came; give those like it, and what follows where that is settled."""
+        is_watched = type(y) is Tensor and not compiling.is_at_work()
         key = (
-            x.shape, strides, num_groups, eps, y.dtype, x.dtype, weight_dtype, bias is None,
-            y.requires_grad, is_watched, x.device,
+            # A weight that is no parameter may be another one at each call, and at the place of the last one.
+            id(weight) if type(weight) is Parameter else 0,
+            x.shape, None if x.is_contiguous() else x.stride(), num_groups, eps, y.dtype, x.dtype,
+            None if weight is None else weight.dtype, bias is None, y.requires_grad, is_watched, x.device,
         )  # fmt: skip
         with LOCK:
-            call = self._calls.get(key)
-            if call is None:
-                call = self._calls[key] = Call(_facts(key))
-            call.made += 1
-        return call
+            calls = self._calls.get(key)
+            if calls is None:
+                calls = self._calls[key] = Calls(_facts(key))
+                if key[0]:
+                    calls.weight = weakref.ref(weight, lambda _: self._set_aside(key))
+            calls.made += 1
+            known = calls.settled
+            if known is not None:
+                if calls.made % SURE == 0:
+                    return calls, None
+                calls.follows[known] += 1
+        return calls, known
+
+    def _set_aside(self, key: Any) -> None:
+        """Begin anew with calls whose weight is gone: another norm's may take its place.
+
+        Called by the garbage collector, perhaps while this thread holds the lock.
+        """
+        if (calls := self._calls.pop(key, None)) is not None:
+            self._gone.append(calls)
 
     def fault(self, error: Exception) -> None:
         """Count a call that could not be looked at."""
@@ -104,7 +124,7 @@ class Recorder:
 
 
 def _facts(key: Any) -> dict[str, Any]:
-    shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, watched, device = key
+    weight, shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, watched, device = key
     if dtype != x_dtype:  # autocast computed in another type than it was given, weights as well
         weight_dtype = None if weight_dtype is None else dtype
     layout = "contiguous" if strides is None else "strided"
@@ -122,6 +142,7 @@ def _facts(key: Any) -> dict[str, Any]:
         "device": device.type,
         "training": training,
         "watched": watched,
+        "settles": bool(weight) and watched,
     }
 
 

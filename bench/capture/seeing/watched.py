@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .calls import LOCK, UNKNOWN, Call
+from .calls import LOCK, UNKNOWN, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Watch:
 
     __slots__ = ("calls", "follows", "gate")
 
-    def __init__(self, calls: tuple[Call, ...], follows: str) -> None:
+    def __init__(self, calls: tuple[Calls, ...], follows: str) -> None:
         self.calls = calls
         self.follows = follows
         self.gate: weakref.ref[torch.Tensor] | None = None
@@ -36,15 +36,15 @@ class Watch:
     def __call__(self, _gradients: Any) -> None:
         """Count a gradient."""
         with LOCK:
-            for call in self.calls:
-                call.gradients[self.follows] += 1
+            for one in self.calls:
+                one.gradients[self.follows] += 1
 
     def taken(self, follows: str) -> None:
         """Note the function that took the result."""
         self.follows = follows
         with LOCK:
-            for call in self.calls:
-                call.follows[follows] += 1
+            for one in self.calls:
+                one.taken(follows)
 
 
 class Watched(torch.Tensor):
