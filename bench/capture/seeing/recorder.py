@@ -17,6 +17,7 @@ from torch.nn import Parameter
 from . import compiling
 from .calls import LOCK, SURE, Calls
 
+_PLAIN = frozenset({Tensor, Parameter})
 _SAVE_S = 2.0  # what a program that is killed may lose
 _SAVE_SHARE = 0.01  # of a program's time, at most, goes into saving
 
@@ -84,7 +85,8 @@ class Recorder:
         self, y: Any, x: Any, num_groups: Any, weight: Any, bias: Any, eps: Any
     ) -> tuple[Calls, str | None]:
         """Count one call, of which y came; give those like it, and what follows where that is settled."""
-        is_watched = type(y) is Tensor and not compiling.is_at_work()
+        # A subclass's own result is made of this one, out of our sight.
+        is_watched = type(y) is Tensor and type(x) in _PLAIN and not compiling.is_at_work()
         key = (
             # A weight that is no parameter may be another one at each call, and at the place of the last one.
             id(weight) if type(weight) is Parameter else 0,
@@ -128,7 +130,7 @@ def _facts(key: Any) -> dict[str, Any]:
     if dtype != x_dtype:  # autocast computed in another type than it was given, weights as well
         weight_dtype = None if weight_dtype is None else dtype
     layout = "contiguous" if strides is None else "strided"
-    if strides is not None and strides == _last(shape):
+    if strides is not None and _is_last(shape, strides):
         layout, strides = "channels_last", None
     return {
         "shape": list(shape),
@@ -146,9 +148,13 @@ def _facts(key: Any) -> dict[str, Any]:
     }
 
 
-def _last(shape: Any) -> tuple[int, ...] | None:
-    """Give the strides of a channels_last tensor of this shape; None where there is no such format."""
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    if len(shape) not in formats:
-        return None
-    return torch.empty(shape, device="meta").to(memory_format=formats[len(shape)]).stride()
+def _is_last(shape: Any, strides: Any) -> bool:
+    """Say whether a tensor is channels_last, as torch decides it: the stride of a single element is any."""
+    if len(shape) not in {4, 5}:
+        return False
+    expected = 1
+    for place in (1, *reversed(range(2, len(shape))), 0):
+        if shape[place] != 1 and strides[place] != expected:
+            return False
+        expected *= shape[place]
+    return True
