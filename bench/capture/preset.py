@@ -69,7 +69,7 @@ def preset(seen: Seen, *, model: str, at: datetime, ended: str = "") -> Preset:
         *(f"# The program ended early: {ended}." for _ in range(bool(ended))),
         *(f"# {remark[:1].upper()}{remark[1:]}." for remark in remarks),
     ]
-    text = "\n".join([*(" ".join(line.split()) for line in lines), "", *_body(model, problems), ""])
+    text = "\n".join([*map(_comment, lines), "", *_body(model, problems), ""])
     return Preset(text=text, problems=len(problems), calls=in_order, remarks=remarks)
 
 
@@ -89,6 +89,11 @@ def problem_line(problem: Problem, *, count: int, source: str) -> str:
     parts = [f"{name} = {getattr(problem, name)}" for name in ("N", "C", "H", "W", "G")]
     parts += [f"{name} = {_value(value)}" for name, (value, usual) in words.items() if value != usual]
     return f"  {{ {', '.join(parts)} }},"
+
+
+def _comment(line: str) -> str:
+    """Make it one line of what TOML admits in a comment."""
+    return "".join(one if one.isprintable() else "?" for one in " ".join(line.split()))
 
 
 def _value(value: str | float) -> str:

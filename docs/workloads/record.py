@@ -19,6 +19,9 @@ from pathlib import Path
 from calls import Call
 from models import MODELS, Model
 
+from bench.capture.preset import problem_line
+from bench.plan.problem import Problem
+
 PACKAGES = ("torch", "diffusers", "transformers", "timm", "monai", "pytorch3dunet")
 FUSED = ("silu", "relu")
 """The activations that a problem can have; a norm that gelu, elu or anything else follows has none."""
@@ -35,15 +38,17 @@ class Line:
     def toml(self, model: Model) -> str:
         """Write it as a line of a TOML array."""
         one = self.call
-        parts = [f"{name} = {getattr(one, name)}" for name in ("N", "C", "H", "W", "G")]
-        parts += [f'dtype = "{model.dtype}"'] if model.dtype != "float32" else []
-        parts += [f'layout = "{one.layout}"'] if one.layout == "channels_last" else []
-        parts += [f'activation = "{one.follows}"'] if one.follows in FUSED else []
-        parts += [f"eps = {one.eps:g}"] if one.eps != 1e-5 else []
-        parts += [f"count = {self.count}"] if self.count > 1 else []
+        problem = Problem(
+            **{name: getattr(one, name) for name in ("N", "C", "H", "W", "G")},
+            dtype=model.dtype,
+            eps=one.eps,
+            layout="channels_last" if one.layout == "channels_last" else "contiguous",
+            activation=one.follows if one.follows in FUSED else "none",
+        )
         strides = "from a permuted input, " if one.layout == "strided" else ""
-        source = f"{model.title}: {strides}then {' or '.join(self.follows)}"
-        return f'  {{ {", ".join(parts)}, source = "{source}" }},'
+        return problem_line(
+            problem, count=self.count, source=f"{model.title}: {strides}then {' or '.join(self.follows)}"
+        )
 
 
 def lines(calls: tuple[Call, ...]) -> list[Line]:

@@ -49,12 +49,12 @@ def _tell(  # noqa: PLR0917 - the hot way
         return
     unsettled = []
     for recorder in _listening:
+        recorder.save_if_due()  # before this call, of which it is not known yet what follows
         try:
             calls, known = recorder.note(y, x, num_groups, weight, bias, eps)
         except Exception as error:  # a fault of ours must not end a user's program
             recorder.fault(error)
             continue
-        recorder.save_if_due()
         if known is None:
             unsettled.append(calls)
         elif (node := y.grad_fn) is not None:

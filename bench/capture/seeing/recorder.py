@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from collections import Counter
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -40,12 +40,15 @@ class Recorder:
 
     def keep(self) -> None:
         """Keep what was seen however this process or one forked from it ends; a killed one loses two seconds."""
-        from multiprocessing import util  # noqa: PLC0415 - torch has it loaded, and only this needs it
+        leave = os._exit  # by which the children of multiprocessing go, and others that want no handlers run
 
+        def save_and_leave(status: int) -> NoReturn:
+            self.save()
+            leave(status)
+
+        os._exit = save_and_leave
         atexit.register(self.save)
         os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=self._begin_again)
-        # A child of multiprocessing leaves by os._exit, which runs its own finalizers alone.
-        util.register_after_fork(self, lambda one: util.Finalize(None, one.save, exitpriority=-100))
 
     def _begin_again(self) -> None:
         """Be a process of its own after a fork: what was counted until then is the parent's."""
