@@ -12,7 +12,11 @@ import pytest
 from bench.capture.child import run
 from bench.errors import UsageError
 
-NORM = "import torch\ndef norm(): torch.relu(torch.nn.functional.group_norm(torch.ones(1, 8, 3), 2))\n"
+# One thread, for a fork leaves OpenMP's others behind and whoever needs them waits for ever.
+NORM = """import torch
+torch.set_num_threads(1)
+def norm(): torch.relu(torch.nn.functional.group_norm(torch.ones(1, 8, 3), 2))
+"""
 
 
 def program(folder, text, name="program.py"):
