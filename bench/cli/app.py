@@ -23,6 +23,7 @@ from bench.cli import (
     report,
     run,
     selftest,
+    study,
 )
 from bench.ending import GOES_ON
 from bench.errors import ExitStatus, Stopped, UsageError
@@ -49,6 +50,7 @@ app.command("selftest", epilog="Example: gnbench selftest --quick")(selftest.sel
 app.command("check", epilog="Example: gnbench check --plugin my_kernel.py --impl mine")(check.check)
 app.command("compare", epilog="Example: gnbench compare runs/base runs/head")(compare.compare)
 app.command("gate", epilog="Example: gnbench gate --base main")(gate.gate)
+app.command("study", epilog="Example: gnbench study --out runs/study; gnbench study --dry-run")(study.study)
 app.add_typer(baseline.app, name="baseline")
 app.command("export", epilog="Example: gnbench export runs/2026-11-24T201328 --to pytest-benchmark --out bench.json")(
     export.export

@@ -1,0 +1,11 @@
+"""The tutorial's experiment: a small network trained with each normalization, and a training step's time with each.
+
+In the data's way: ``norms`` (the axis's words), ``asked`` (what was asked), ``extras`` (packages it needs),
+``idx`` and ``data`` (real digits), ``splits`` (who trains, validates and tests), ``plan`` (points to train, in order),
+``store`` (Optuna's storage on disk: the one truth), ``crew`` (worker processes), ``timing`` (a step's time, apart),
+``rows`` (what became of the points, as rows), ``folder`` (where they go), ``trackers``, ``study`` (the way on one page)
+and ``steps`` (bigger networks: steps only). These import neither torch nor ``kernels``.
+
+On the other side, only ever started: ``worker``, with ``train`` (one point), ``clocked`` (steps in alternating rounds),
+``layers``, ``network``, ``resnet`` and ``unet`` (what is trained).
+"""

@@ -1,0 +1,394 @@
+"""The whole way of a study on one page: axes in, a folder with frames and a report out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import host
+from bench.about import new_run_id
+from bench.claims import claimed
+from bench.errors import UsageError, nearest
+from bench.record import frames
+from bench.record.durable import told_when_unwritable
+from bench.study import data as sources
+from bench.study import extras, going, plan, rows, splits, timing
+from bench.study import folder as folders
+from bench.study.asked import TUNED, Asked
+from bench.study.crew import Prepared, Worker
+from bench.study.data import Data
+from bench.study.folder import StudyFolder
+from bench.study.going import Going, Progressed, Tell
+from bench.study.plan import Point
+from bench.study.rows import About
+from reports import study_schema as schema
+
+_TIMING_PASSES = 3
+_TIMING_S = 40.0
+"""Of stepping, for all batch sizes and passes: with starting workers it is a twelfth of the default study."""
+_PACKAGES = ("optuna", "scikit-learn", "mlxtend")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """How a study is carried out; what it finds does not depend on it, save for times."""
+
+    workers: int
+    """Processes that train at once, one thread each."""
+    threads: int
+    """Of the process that times steps."""
+    budget_s: float | None = None
+    """No training begins after so many seconds."""
+    times_steps: bool = True
+    tell: Tell = lambda _: None
+    warn: Callable[[str], object] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Study:
+    """A study that ended, or was stopped by its budget."""
+
+    path: Path
+    info: dict[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    steps: pd.DataFrame
+    left: int
+    """Trainings that the budget did not reach."""
+    pages: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """What a study would do."""
+
+    points: tuple[Point, ...]
+    seconds: float
+    workers: int
+    data: dict[str, Any]
+
+
+def study(
+    asked: Asked, *, out: Path | None = None, means: Means, command: Sequence[str] = (), optional: Sequence[str] = ()
+) -> Study:
+    """Carry out a new study into a new folder.
+
+    Parameters
+    ----------
+    optional
+        Of the implementations, those that are left out, with a warning, where they cannot be used.
+
+    Raises
+    ------
+    UsageError
+        A package, the data or an implementation cannot be had, or the folder cannot be written.
+    """
+    extras.require("optuna", "study")
+    _require_trackers(asked)
+    data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
+    asked = replace(asked, data=data.name)
+    _refuse_few(asked, data)
+    asked = _with_usable(asked, means, optional)
+    now = datetime.now(UTC)
+    folder = folders.create(out or folders.default_path(now), _info(asked, data, now, command))
+    data.save(folder.data)
+    return _carried_out(folder, asked, data, means, "--out")
+
+
+def resume(path: Path, means: Means) -> Study:
+    """Go on with a study; a training that a kill left running is marked interrupted and done again.
+
+    Raises
+    ------
+    UsageError
+        There is no study, another process is at work in it, or its files are damaged.
+    """
+    extras.require("optuna", "study")
+    folder = folders.open_study(path)
+    asked = Asked.from_dict(folder.info()["settings"])
+    _require_trackers(asked)
+    if not folder.data.is_file():  # killed between the folder and the data
+        sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir)).save(folder.data)
+    return _carried_out(folder, asked, sources.load_saved(folder.data), means, "--resume")
+
+
+def planned(asked: Asked, means: Means) -> Planned:
+    """Tell the trainings and their cost here; takes a few seconds to time a few steps."""
+    data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
+    _refuse_few(asked, data)
+    points = plan.whole(asked)
+    seconds = going.predicted(points, _cost(asked, data, means, None), means.workers)
+    return Planned(
+        points=tuple(points),
+        seconds=seconds + (_TIMING_S if means.times_steps else 0),
+        workers=means.workers,
+        data=data.facts(),
+    )
+
+
+def _carried_out(folder: StudyFolder, asked: Asked, data: Data, means: Means, argument: str) -> Study:
+    then = f"then go on with 'gnbench study --resume {folder.path}': no training that ended is lost"
+    threads = max(means.workers, means.threads)
+    with (
+        folder.lock(argument),
+        told_when_unwritable(folder.path, then),
+        claimed(asked.device, threads, folder.path, means.warn),
+    ):
+        return _Course(folder, asked, data, means).made()
+
+
+class _Course:
+    """The stages of a study, in order."""
+
+    def __init__(self, folder: StudyFolder, asked: Asked, data: Data, means: Means) -> None:
+        from bench.study.store import Store  # noqa: PLC0415 - Optuna is an extra, and slow to import
+
+        self._folder, self._asked, self._data, self._means = folder, asked, data, means
+        self._info = folder.info()
+        self._store = Store.open(folder.journal, asked)
+        self._trackers = _trackers(asked, folder, self._info["study_id"])
+        split = _first_split(asked, data)
+        self._about = About(
+            study_id=self._info["study_id"],
+            data=data.name,
+            image_size=data.image_size,
+            train_size=len(split.train),
+        )
+
+    def made(self) -> Study:
+        if interrupted := self._store.interrupt():
+            self._means.warn(f"{interrupted} trainings were running when the study was stopped; they are done again")
+        self._time_steps()
+        try:
+            self._train()
+        finally:
+            self._store.interrupt()  # of a signal or an error of our own; a kill leaves it to the next
+            self._write()
+            self._trackers.close()
+        return self._ended()
+
+    def _time_steps(self) -> None:
+        path = self._folder.path / schema.STEPS
+        if path.is_file() or not self._means.times_steps:
+            return
+        threads, blocks = self._means.threads, timing.blocks_of(self._asked, self._data.image_size)
+        found = timing.taken(
+            blocks,
+            lambda: self._worker(threads),
+            passes=_TIMING_PASSES,
+            most_s=_TIMING_S,
+            seed=self._asked.seed,
+            told=lambda done, of: self._means.tell(Progressed(phase="timing steps", done=done, of=of, left_s=None)),
+        )
+        made = [
+            row
+            for block, passes in zip(blocks, found, strict=True)
+            for row in timing.rows(block, passes, study_id=self._about.study_id, threads=threads)
+        ]
+        frames.write_rows(path, schema.StepRow, made)
+
+    def _train(self) -> None:
+        cost = _cost(self._asked, self._data, self._means, self._folder)
+        Going(
+            self._asked,
+            self._store,
+            start=lambda: self._worker(1),
+            workers=self._means.workers,
+            budget_s=self._means.budget_s,
+            cost=cost,
+            tell=self._means.tell,
+            write=self._write,
+            ended=self._track,
+        ).go()
+
+    def _worker(self, threads: int) -> Worker:
+        return Worker(_prepared(self._asked, threads, self._folder.data), self._folder.log)
+
+    def _track(self, trial: int) -> None:
+        if self._asked.log:
+            (record,) = [record for record in self._store.records() if record.trial == trial]
+            made = rows.trial_rows([record], self._about, self._steps())
+            self._trackers.ended(made[0], rows.epoch_rows([record], self._about))
+
+    def _steps(self) -> pd.DataFrame:
+        path = self._folder.path / schema.STEPS
+        return frames.read_rows(path, schema.StepRow) if path.is_file() else frames.frame_of(schema.StepRow, ())
+
+    def _write(self) -> None:
+        records, path = self._store.records(), self._folder.path
+        trials = rows.trial_rows(records, self._about, self._steps())
+        frames.write_rows(path / schema.TRIALS, schema.TrialRow, trials)
+        frames.write_rows(path / schema.EPOCHS, schema.EpochRow, rows.epoch_rows(records, self._about))
+        self._folder.update(counts=going.outcome_counts([trial.status for trial in trials]))
+
+    def _ended(self) -> Study:
+        from bench.study.store import scores  # noqa: PLC0415 - as above
+
+        records = self._store.records()
+        settled = sum(record.is_settled for record in records)
+        rates = plan.chosen_rates(self._asked, scores(records)) if self._asked.sampler == TUNED else {}
+        left = self._left(settled, rates)
+        self._folder.update(
+            end=datetime.now(UTC).isoformat(timespec="seconds") if left == 0 else None,
+            rates=[
+                {"budget": group.budget, "norm": group.norm, "batch_size": group.batch_size, "learning_rate": rate}
+                for group, rate in rates.items()
+            ],
+            left=left,
+        )
+        path, info = self._folder.path, self._folder.info()
+        trials = frames.read_rows(path / schema.TRIALS, schema.TrialRow)
+        epochs = frames.read_rows(path / schema.EPOCHS, schema.EpochRow)
+        pages = report(trials, epochs, info, path)
+        return Study(
+            path=path, info=info, trials=trials, epochs=epochs, steps=self._steps(), left=left, pages=tuple(pages)
+        )
+
+    def _left(self, settled: int, rates: Mapping[plan.Group, float]) -> int:
+        """Count what is still to train; a group whose every tuning failed is not compared and not waited for."""
+        if self._asked.sampler != TUNED:
+            return plan.count(self._asked) - settled
+        tuned = {point.group for point in plan.tuning(self._asked)}
+        tuning_left = len(plan.tuning(self._asked)) - sum(
+            record.is_settled and record.point.purpose == plan.TUNE for record in self._store.records()
+        )
+        reachable = dict.fromkeys(tuned, 0.0) if tuning_left else rates
+        return len(plan.tuning(self._asked)) + len(plan.comparing(self._asked, reachable)) - settled
+
+
+def report(trials: pd.DataFrame, epochs: pd.DataFrame, info: Mapping[str, Any], out: Path) -> list[Path]:
+    """Write the report of a study's frames and name its files."""
+    if find_spec("reports.study") is None:
+        return []
+    page, claims, importance = (
+        importlib.import_module(name) for name in ("reports.study", "bench.study.claims", "bench.study.importance")
+    )
+    written: list[Path] = page.write(
+        trials,
+        epochs,
+        dict(info),
+        out,
+        claims=[one.to_dict() for one in claims.claims(trials)],
+        importance=importance.importance(trials),
+    )
+    return written
+
+
+def _info(asked: Asked, data: Data, now: datetime, command: Sequence[str]) -> dict[str, Any]:
+    facts = host.facts()
+    split = _first_split(asked, data)
+    sizes = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
+    facts["versions"] |= _versions()
+    return {
+        "study_id": new_run_id(now),
+        "network": "tutorial",
+        "command": list(command),
+        "settings": asked.to_dict(),
+        "sampler": asked.sampler,
+        "start": now.isoformat(timespec="seconds"),
+        "end": None,
+        "data": data.facts() | sizes,
+        "counts": {},
+        "warnings": host.warnings(facts),
+        **facts,
+    }
+
+
+def _versions() -> dict[str, str]:
+    there = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+    return {name: there[name] for name in _PACKAGES if name in there}
+
+
+def _first_split(asked: Asked, data: Data) -> splits.Split:
+    return splits.split(data.labels, study_seed=asked.seed, seed=0, folds=asked.folds, fold=0)
+
+
+def _refuse_few(asked: Asked, data: Data) -> None:
+    """Refuse a batch that a fold's training part cannot fill, and more folds than a class has images."""
+    split = _first_split(asked, data)
+    if len(split.test) < data.classes:
+        found = f"{asked.folds} folds of {len(data.labels):,} images leave {len(split.test)} to test"
+        raise UsageError("--folds", found, "give fewer")
+    if max(asked.batch_sizes) > len(split.train):
+        found = f"{max(asked.batch_sizes)} is more than the {len(split.train):,} images of a fold's training part"
+        raise UsageError("--batch-size", found, "give a smaller one")
+
+
+def _prepared(asked: Asked, threads: int, data: Path | None) -> Prepared:
+    return Prepared(
+        device=asked.device,
+        threads=threads,
+        data=data,
+        folds=asked.folds,
+        seed=asked.seed,
+        implementations=asked.implementations,
+        plugins=asked.plugins,
+    )
+
+
+def _cost(asked: Asked, data: Data, means: Means, folder: StudyFolder | None) -> Callable[[Point], float]:
+    """Time a few steps, to say how long the whole will take."""
+    log = Path("/dev/null") if folder is None else folder.log
+    with Worker(_prepared(asked, 1, None), log) as worker:
+        answer = worker.ask({"do": "cost", "batch_sizes": list(asked.batch_sizes), "image_size": data.image_size})
+    if answer["heard"] != "cost":
+        raise timing.TimingFailed(answer["reason"])
+    split = _first_split(asked, data)
+    return going.cost_of(
+        {int(size): seconds for size, seconds in answer["seconds"].items()},
+        train_size=len(split.train),
+        evaluated=len(split.validation),
+    )
+
+
+def _with_usable(asked: Asked, means: Means, optional: Sequence[str]) -> Asked:
+    """Leave out optional implementations that no network can be trained with here; UsageError for any other."""
+    with Worker(_prepared(asked, 1, None), Path("/dev/null")) as worker:
+        answer = worker.ask({"do": "answer_for", "implementations": list(asked.implementations)})
+    if answer["heard"] != "answers":
+        raise UsageError("--implementation", answer["reason"], "name a differentiable row of 'gnbench list'")
+    kept = []
+    for name, reason in answer["reasons"].items():
+        if reason is None:
+            kept.append(name)
+        elif name in optional:
+            means.warn(f"{name} is left out: {reason}")
+        elif reason == "unknown":
+            found = f"no implementation is called {name!r}"
+            raise UsageError("--implementation", found, nearest(name, answer["known"]))
+        else:
+            raise UsageError(
+                "--implementation", f"no network can be trained with {name!r}: {reason}", "see 'gnbench list'"
+            )
+    return replace(asked, implementations=tuple(kept))
+
+
+class _NoTrackers:
+    """Nobody is told."""
+
+    def ended(self, trial: schema.TrialRow, epochs: Sequence[schema.EpochRow]) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _trackers(asked: Asked, folder: StudyFolder, study_id: str) -> Any:
+    if not asked.log:
+        return _NoTrackers()
+    from bench.study.trackers import Trackers  # noqa: PLC0415 - extras
+
+    return Trackers(asked.log, folder.path, study_id, asked.to_dict())
+
+
+def _require_trackers(asked: Asked) -> None:
+    for name in asked.log:
+        extras.require(name, f"--log {name}")
