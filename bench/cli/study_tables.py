@@ -27,7 +27,7 @@ def summary(trials: pd.DataFrame) -> Table:
         table.add_column(column)
     for (budget, norm, groups, implementation), rows in ended.groupby(["budget", *kinds], dropna=False, sort=False):
         means = rows.groupby("batch_size")["accuracy"].mean()
-        said = "" if pd.isna(implementation) else str(implementation)
+        said = str(implementation) if isinstance(implementation, str) else ""
         figures = (f"{100 * means[size]:.2f}" if size in means.index else "–" for size in sizes)
         table.add_row(str(budget), escape(norm_word(str(norm), groups)), escape(said), *figures)
     return table

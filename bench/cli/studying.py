@@ -28,6 +28,7 @@ FLAGS = {
 _DEFAULT_IMPLEMENTATIONS = ("native", "cpp")
 _RANGE = ".."
 _LINE_S = 10.0
+"""Between two plain lines of progress."""
 
 
 def asked(texts: Mapping[str, str | None], *, prune: bool, plugins: Sequence[str] | None) -> Asked:
@@ -239,14 +240,15 @@ def telling() -> Iterator[tuple[Callable[[Progressed], None], Callable[[str], No
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal, auto_refresh=False) as bar:
         task = bar.add_task("starting", total=None)
-        last = [-_LINE_S, ""]
+        last: tuple[float, str] = (-_LINE_S, "")
 
         def tell(made: Progressed) -> None:
             left = "" if made.left_s is None else f", about {_minutes(made.left_s)} left"
             bar.update(task, description=f"{made.phase}{left}", completed=made.done, total=made.of, refresh=True)
+            nonlocal last
             now = time.monotonic()
-            if not shown.is_terminal and (now - float(last[0]) > _LINE_S or made.phase != last[1]):
-                last[:] = now, made.phase
+            if not shown.is_terminal and (now - last[0] > _LINE_S or made.phase != last[1]):
+                last = (now, made.phase)
                 shown.print(escape(f"{made.phase}: {made.done:,} of {made.of:,}{left}"), soft_wrap=True)
 
         def warn(text: str) -> None:

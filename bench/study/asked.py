@@ -97,7 +97,10 @@ class Asked:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(plain) - known):
             raise UsageError("study.json", f"settings.{unknown[0]} is unknown", "start a new study")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})
+        settings: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+        }
+        return cls(**settings)
 
 
 def _at_least(argument: str, values: Iterable[int | None], least: int, why: str) -> None:

@@ -78,7 +78,9 @@ def clocked(
     weigh
         Tell the memory of a step too; costs some steps under torch's profiler.
     """
-    trained = [_Trained(network, norm, row, batch_size, image_size, device) for norm, row in variants]
+    torch.manual_seed(seed)
+    build = NETWORKS[network]
+    trained = [_Trained(build(norms.read(norm), row, image_size), batch_size, device) for norm, row in variants]
     weights = [one.peak_bytes() if weigh else None for one in trained]
     counts = [one.warmed() for one in trained]
     seconds: list[list[float]] = [[] for _ in trained]
@@ -92,18 +94,14 @@ def clocked(
 class _Trained:
     """One network with its optimizer and a batch to learn, again and again."""
 
-    def __init__(
-        self, network: str, norm: str, implementation: str | None, batch_size: int, image_size: int, device: Device
-    ) -> None:
-        torch.manual_seed(0)
-        made, shape = NETWORKS[network](norms.read(norm), implementation, image_size)
+    def __init__(self, built: tuple[nn.Module, tuple[int, ...]], batch_size: int, device: Device) -> None:
+        made, shape = built
         self._network, self._device = made.to(device.name), device
         self._images = torch.randn(batch_size, *shape).to(device.name)
+        # A network that paints answers for each pixel: cross entropy takes both.
         with torch.no_grad():
-            classes = self._network(self._images).shape[1]
-        # A network that paints has a class a pixel: cross entropy takes both.
-        label_shape = (batch_size, *self._network(self._images).shape[2:])
-        self._labels = torch.randint(0, classes, label_shape).to(device.name)
+            _, classes, *pixels = self._network(self._images).shape
+        self._labels = torch.randint(0, classes, (batch_size, *pixels)).to(device.name)
         self._optimizer = torch.optim.Adam(made.parameters(), lr=1e-4)
 
     def _step(self) -> Any:

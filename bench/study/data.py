@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,17 @@ class Data:
         """Write it for the workers, and for a resume that must see the same data."""
         from bench.record.durable import replace_file  # noqa: PLC0415 - workers only load
 
-        arrays = {"name": self.name, "source": self.source, "images": self.images, "labels": self.labels}
-        replace_file(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+        def write(file: BinaryIO) -> None:
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                name=np.array(self.name),
+                source=np.array(self.source),
+                images=self.images,
+                labels=self.labels,
+            )
+
+        replace_file(path, write)
 
 
 def load_saved(path: Path) -> Data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ class About:
 
 def trial_rows(records: Iterable[Record], about: About, steps: pd.DataFrame) -> list[TrialRow]:
     """Make a row of each training that is not running; ``steps`` has the steps' times (``StepRow``)."""
-    by_variant = {
+    by_variant: dict[tuple[object, ...], Mapping[Any, object]] = {
         (row["norm"], _none(row["groups"]), _none(row["implementation"]), row["batch_size"]): row
         for row in steps.to_dict("records")
     }
@@ -45,7 +46,7 @@ def epoch_rows(records: Iterable[Record], about: About) -> list[EpochRow]:
     ]
 
 
-def _trial_row(record: Record, about: About, by_variant: Mapping[tuple[object, ...], Mapping[str, object]]) -> TrialRow:
+def _trial_row(record: Record, about: About, by_variant: Mapping[tuple[object, ...], Mapping[Any, object]]) -> TrialRow:
     point, norm = record.point, norms.read(record.point.norm)
     step = by_variant.get((norm.kind, norm.groups, point.implementation, point.batch_size), {})
     updates = record.outcome.get("updates", _last(record.epochs, "updates"))
@@ -81,7 +82,7 @@ def _last(epochs: Sequence[Mapping[str, int]], name: str) -> int:
     return epochs[-1][name] if epochs else 0
 
 
-def _figure(step: Mapping[str, object], name: str) -> float | None:
+def _figure(step: Mapping[Any, object], name: str) -> float | None:
     value = _none(step.get(name))
     assert value is None or isinstance(value, int | float)
     return None if value is None else float(value)

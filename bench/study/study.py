@@ -125,7 +125,7 @@ def planned(asked: Asked, means: Means) -> Planned:
     data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
     _refuse_few(asked, data)
     points = plan.whole(asked)
-    seconds = going.predicted(points, _cost(asked, data, means, None), means.workers)
+    seconds = going.predicted(points, _cost(asked, data, None), means.workers)
     return Planned(
         points=tuple(points),
         seconds=seconds + (_TIMING_S if means.times_steps else 0),
@@ -196,7 +196,7 @@ class _Course:
         frames.write_rows(path, schema.StepRow, made)
 
     def _train(self) -> None:
-        cost = _cost(self._asked, self._data, self._means, self._folder)
+        cost = _cost(self._asked, self._data, self._folder)
         Going(
             self._asked,
             self._store,
@@ -334,13 +334,13 @@ def _prepared(asked: Asked, threads: int, data: Path | None) -> Prepared:
     )
 
 
-def _cost(asked: Asked, data: Data, means: Means, folder: StudyFolder | None) -> Callable[[Point], float]:
+def _cost(asked: Asked, data: Data, folder: StudyFolder | None) -> Callable[[Point], float]:
     """Time a few steps, to say how long the whole will take."""
     log = Path("/dev/null") if folder is None else folder.log
     with Worker(_prepared(asked, 1, None), log) as worker:
         answer = worker.ask({"do": "cost", "batch_sizes": list(asked.batch_sizes), "image_size": data.image_size})
     if answer["heard"] != "cost":
-        raise timing.TimingFailed(answer["reason"])
+        raise timing.TimingError(answer["reason"])
     split = _first_split(asked, data)
     return going.cost_of(
         {int(size): seconds for size, seconds in answer["seconds"].items()},

@@ -45,7 +45,7 @@ class Pass:
     peak_bytes: Sequence[int | None]
 
 
-class TimingFailed(RuntimeError):
+class TimingError(RuntimeError):
     """A step cannot be made; the message says why."""
 
 
@@ -77,7 +77,7 @@ def taken(
 
     Raises
     ------
-    TimingFailed, WorkerDied
+    TimingError, WorkerDied
         A step raised an error, or took its process down.
     """
     found: list[list[Pass]] = [[] for _ in blocks]
@@ -98,7 +98,7 @@ def taken(
                     }
                 )
                 if answer["heard"] != "timed":
-                    raise TimingFailed(answer["reason"])
+                    raise TimingError(answer["reason"])
                 figures = answer["figures"]
                 found[place].append(
                     Pass(seconds=[one["seconds"] for one in figures], peak_bytes=[one["peak_bytes"] for one in figures])

@@ -165,9 +165,8 @@ def _evaluated(network: nn.Module, part: _Part) -> tuple[float, float]:
     network.eval()
     loss, right = 0.0, 0
     with torch.no_grad():
-        for images, labels in zip(
-            part.images.split(_EVALUATED_AT_ONCE), part.labels.split(_EVALUATED_AT_ONCE), strict=True
-        ):
+        for first in range(0, len(part.labels), _EVALUATED_AT_ONCE):
+            images, labels = (one[first : first + _EVALUATED_AT_ONCE] for one in (part.images, part.labels))
             answers = network(images)
             loss += float(functional.cross_entropy(answers, labels, reduction="sum"))
             right += int((answers.argmax(1) == labels).sum())
