@@ -208,7 +208,34 @@ def steps(
     dry_run: bool,
 ) -> Shown:
     """Time a training step of a bigger network."""
-    raise UsageError("--network", f"{network!r} is unknown", "give tutorial")
+    from bench.cli.show import frame_records
+    from bench.cli.study_tables import step_table
+    from bench.study import steps as stepping
+
+    stepping.check(network)
+    for name in sorted(set(texts) - {"batch_sizes", "implementations", "device", "seed"}):
+        if texts[name] is not None:
+            raise UsageError(_flag(name), f"{network} is not trained", "its steps are timed: leave it out")
+    asked_steps = stepping.Stepped(
+        network=network,
+        implementations=of.implementations,
+        batch_sizes=of.batch_sizes if texts["batch_sizes"] else (),
+        device=of.device,
+        threads=by.threads,
+        passes=6 if passes is None else _count(passes, "--passes"),
+        seed=of.seed,
+        budget_s=by.budget_s,
+        plugins=of.plugins,
+        tell=by.tell,
+        warn=by.warn,
+    )
+    if dry_run:
+        line = f"steps of {network} with {', '.join(of.implementations)}: about {_minutes(asked_steps.seconds)}"
+        return Shown(lines=(line,), content={"network": network, "seconds": asked_steps.seconds})
+    optional = () if texts["implementations"] else _DEFAULT_IMPLEMENTATIONS[1:]
+    made = stepping.steps(asked_steps, out=out, command=["gnbench", *sys.argv[1:]], optional=optional)
+    content = {"study": str(made.path), "info": made.info, "steps": frame_records(made.steps)}
+    return Shown(lines=(step_table(made.steps), f"frames: {made.path}"), content=content)
 
 
 def _ended(made: Study) -> Shown:

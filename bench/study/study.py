@@ -16,7 +16,7 @@ import pandas as pd
 from bench import host
 from bench.about import new_run_id
 from bench.claims import claimed
-from bench.errors import UsageError, nearest
+from bench.errors import UsageError
 from bench.record import frames
 from bench.record.durable import told_when_unwritable
 from bench.study import data as sources
@@ -29,6 +29,7 @@ from bench.study.folder import StudyFolder
 from bench.study.going import Going, Progressed, Tell
 from bench.study.plan import Point
 from bench.study.rows import About
+from bench.study.usable import usable
 from reports import study_schema as schema
 
 _TIMING_PASSES = 3
@@ -350,25 +351,7 @@ def _cost(asked: Asked, data: Data, folder: StudyFolder | None) -> Callable[[Poi
 
 
 def _with_usable(asked: Asked, means: Means, optional: Sequence[str]) -> Asked:
-    """Leave out optional implementations that no network can be trained with here; UsageError for any other."""
-    with Worker(_prepared(asked, 1, None), Path("/dev/null")) as worker:
-        answer = worker.ask({"do": "answer_for", "implementations": list(asked.implementations)})
-    if answer["heard"] != "answers":
-        raise UsageError("--implementation", answer["reason"], "name a differentiable row of 'gnbench list'")
-    kept = []
-    for name, reason in answer["reasons"].items():
-        if reason is None:
-            kept.append(name)
-        elif name in optional:
-            means.warn(f"{name} is left out: {reason}")
-        elif reason == "unknown":
-            found = f"no implementation is called {name!r}"
-            raise UsageError("--implementation", found, nearest(name, answer["known"]))
-        else:
-            raise UsageError(
-                "--implementation", f"no network can be trained with {name!r}: {reason}", "see 'gnbench list'"
-            )
-    return replace(asked, implementations=tuple(kept))
+    return replace(asked, implementations=usable(_prepared(asked, 1, None), optional, means.warn))
 
 
 class _NoTrackers:

@@ -1,0 +1,38 @@
+"""Which implementations a network can be trained with here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.errors import UsageError, nearest
+from bench.study.crew import Prepared, Worker
+
+_ARGUMENT = "--implementation"
+
+
+def usable(prepared: Prepared, optional: Sequence[str], warn: Callable[[str], object]) -> tuple[str, ...]:
+    """Give the implementations a network can be trained with, and tell of optional ones that are left out.
+
+    Raises
+    ------
+    UsageError
+        One that is not optional is unknown, not differentiable, or cannot run here.
+    """
+    with Worker(prepared, Path(os.devnull)) as worker:
+        answer = worker.ask({"do": "answer_for", "implementations": list(prepared.implementations)})
+    if answer["heard"] != "answers":
+        raise UsageError(_ARGUMENT, answer["reason"], "name a differentiable row of 'gnbench list'")
+    kept = []
+    for name, reason in answer["reasons"].items():
+        if reason is None:
+            kept.append(name)
+        elif name in optional:
+            warn(f"{name} is left out: {reason}")
+        elif reason == "unknown":
+            raise UsageError(_ARGUMENT, f"no implementation is called {name!r}", nearest(name, answer["known"]))
+        else:
+            found = f"no network can be trained with {name!r}: {reason}"
+            raise UsageError(_ARGUMENT, found, "name a differentiable row of 'gnbench list'")
+    return tuple(kept)
