@@ -31,8 +31,8 @@ ImplementationOption = Annotated[
 ]
 Seeds = Annotated[str | None, _option("--seeds", text="How many (2; of a sweep 1).", panel=_AXES)]
 Folds = Annotated[str | None, _option("--folds", text="How many (5).", panel=_AXES)]
-Epochs = Annotated[str | None, _option("--epochs", text="Train for so many epochs (4).", panel=_AXES)]
-Updates = Annotated[str | None, _option("--updates", text="Train for so many updates (250).", panel=_AXES)]
+Epochs = Annotated[str | None, _option("--epochs", text="Train for so many epochs (3).", panel=_AXES)]
+Updates = Annotated[str | None, _option("--updates", text="Train for so many updates (200).", panel=_AXES)]
 DataOption = Annotated[
     str | None, _option("--data", text="digits (8 x 8, default), mnist5k (28 x 28) or mnist.", panel=_AXES)
 ]
@@ -47,7 +47,9 @@ Workers = Annotated[
     str | None, _option("--workers", text="Processes that train, one thread each (one a core).", panel=_MEANS)
 ]
 BudgetOption = Annotated[str | None, _option("--budget", text="Seconds after which no trial begins.", panel=_MEANS)]
-Passes = Annotated[str | None, _option("--passes", text="Of steps of --network: fresh processes (6).", panel=_MEANS)]
+Passes = Annotated[
+    str | None, _option("--passes", text="Fresh processes that time steps (3; with --network 6).", panel=_MEANS)
+]
 NoTiming = Annotated[bool, _option("--no-timing", text="Do not time steps.", panel=_MEANS)]
 Log = Annotated[str | None, _option("--log", text="wandb,tensorboard: write each trial there too.", panel=_MEANS)]
 
@@ -96,11 +98,12 @@ def study(
     if resume is not None:
         _refuse_with_resume(texts, out=out, network=network, prune=prune, dry_run=dry_run, plugin=plugin)
     asked = studying.asked(texts, prune=prune, plugins=plugin)
-    means = {"workers": workers, "threads": threads, "budget": budget}
+    means = {"workers": workers, "threads": threads, "budget": budget, "passes": passes}
+    bigger = network not in {None, "tutorial"}
     with _stopping(), _progress() as (tell, warn):
-        carried = studying.means(means, asked, times_steps=not no_timing, tell=tell, warn=warn)
-        if network not in {None, "tutorial"}:
-            ended = studying.steps(str(network), texts, asked, carried, passes=passes, out=out, dry_run=dry_run)
+        carried = studying.means(means, asked, bigger=bigger, times_steps=not no_timing, tell=tell, warn=warn)
+        if bigger:
+            ended = studying.steps(str(network), texts, asked, carried, out=out, dry_run=dry_run)
         elif dry_run:
             ended = studying.planned(asked, carried)
         else:

@@ -114,25 +114,37 @@ def means(
     texts: Mapping[str, str | None],
     of: Asked,
     *,
+    bigger: bool,
     times_steps: bool,
     tell: Callable[[Progressed], object],
     warn: Callable[[str], object],
 ) -> Means:
-    """Read how a study is carried out; by default a worker for each core, or one on a GPU."""
+    """Read how a study is carried out; by default a worker for each core, or one on a GPU.
+
+    The tutorial's steps are timed on one thread, as they are trained: two threads gain little on a step of a
+    millisecond, and lose all of it where any other program is awake (15 to 90 ms a step were seen for 1).
+    """
     from bench import host
     from bench.planning import threads_for
     from bench.study.study import Means
 
-    threads, workers, budget = (texts[name] for name in ("threads", "workers", "budget"))
+    threads, workers, budget, passes = (texts[name] for name in ("threads", "workers", "budget", "passes"))
     default = 1 if of.device == "cuda" else host.available_cores()
     return Means(
         workers=default if workers is None else _count(workers, "--workers"),
-        threads=threads_for(None if threads in {None, "all"} else _count(str(threads), "--threads")),
+        threads=threads_for(_threads(threads, bigger=bigger)),
+        passes=(6 if bigger else 3) if passes is None else _count(passes, "--passes"),
         budget_s=None if budget is None else axes.number(budget, "--budget"),
         times_steps=times_steps,
         tell=tell,
         warn=warn,
     )
+
+
+def _threads(text: str | None, *, bigger: bool) -> int | None:
+    if text is None:
+        return None if bigger else 1
+    return None if text == "all" else _count(text, "--threads")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +215,6 @@ def steps(
     of: Asked,
     by: Means,
     *,
-    passes: str | None,
     out: Path | None,
     dry_run: bool,
 ) -> Shown:
@@ -222,7 +233,7 @@ def steps(
         batch_sizes=of.batch_sizes if texts["batch_sizes"] else (),
         device=of.device,
         threads=by.threads,
-        passes=6 if passes is None else _count(passes, "--passes"),
+        passes=by.passes,
         seed=of.seed,
         budget_s=by.budget_s,
         plugins=of.plugins,

@@ -36,8 +36,8 @@ class Asked:
     implementations: tuple[str, ...] = ("native",)
     seeds: int = 2
     folds: int = 5
-    epochs: int | None = 4
-    updates: int | None = 250
+    epochs: int | None = 3
+    updates: int | None = 200
     sampler: str = TUNED
     trials: int | None = None
     """Of random and TPE."""

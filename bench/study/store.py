@@ -67,6 +67,7 @@ class Store:
     def __init__(self, storage: JournalStorage, study: optuna.Study, asked: Asked) -> None:
         self._storage, self._study, self._asked = storage, study, asked
         self._study_id = storage.get_study_id_from_name(NAME)
+        self._settled: dict[int, Record] = {}
         self._ids = {trial.number: trial._trial_id for trial in self._trials()}  # noqa: SLF001 - storages want it
 
     @classmethod
@@ -152,7 +153,16 @@ class Store:
 
     def records(self) -> list[Record]:
         """Give every training, in order."""
-        return [_record(trial) for trial in self._trials() if _POINT in trial.user_attrs]
+        found = []
+        for trial in self._trials():
+            record = self._settled.get(trial.number)
+            if record is None and _POINT in trial.user_attrs:
+                record = _record(trial)
+                if not record.is_running:  # it will not change, and a study asks for all of them at each training
+                    self._settled[trial.number] = record
+            if record is not None:
+                found.append(record)
+        return found
 
     def _end(
         self, trial: int, state: TrialState, attributes: Mapping[str, Any], values: Sequence[float] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,9 +33,10 @@ from bench.study.rows import About
 from bench.study.usable import usable
 from reports import study_schema as schema
 
-_TIMING_PASSES = 3
-_TIMING_S = 40.0
-"""Of stepping, for all batch sizes and passes: with starting workers it is a twelfth of the default study."""
+_TIMING_VISIT_S = 3.0
+"""Of stepping, for each batch size and pass: with starting workers it is a tenth of the default study."""
+_START_S = 4.0
+"""Until a worker has imported torch and warmed its networks."""
 _PACKAGES = ("optuna", "scikit-learn", "mlxtend")
 
 
@@ -49,6 +51,8 @@ class Means:
     budget_s: float | None = None
     """No training begins after so many seconds."""
     times_steps: bool = True
+    passes: int = 3
+    """Fresh processes that time steps."""
     tell: Tell = lambda _: None
     warn: Callable[[str], object] = lambda _: None
 
@@ -126,10 +130,10 @@ def planned(asked: Asked, means: Means) -> Planned:
     data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
     _refuse_few(asked, data)
     points = plan.whole(asked)
-    seconds = going.predicted(points, _cost(asked, data, None), means.workers)
+    seconds = going.predicted(points, _cost(asked, data), means.workers)
     return Planned(
         points=tuple(points),
-        seconds=seconds + (_TIMING_S if means.times_steps else 0),
+        seconds=seconds + means.times_steps * means.passes * (_START_S + _TIMING_VISIT_S * len(asked.batch_sizes)),
         workers=means.workers,
         data=data.facts(),
     )
@@ -184,8 +188,8 @@ class _Course:
         found = timing.taken(
             blocks,
             lambda: self._worker(threads),
-            passes=_TIMING_PASSES,
-            most_s=_TIMING_S,
+            passes=self._means.passes,
+            most_s=_TIMING_VISIT_S * self._means.passes * len(blocks),
             seed=self._asked.seed,
             told=lambda done, of: self._means.tell(Progressed(phase="timing steps", done=done, of=of, left_s=None)),
         )
@@ -197,7 +201,11 @@ class _Course:
         frames.write_rows(path, schema.StepRow, made)
 
     def _train(self) -> None:
-        cost = _cost(self._asked, self._data, self._folder)
+        cost = going.cost_of(
+            {size: going.typical_update_s(size, self._data.image_size) for size in self._asked.batch_sizes},
+            train_size=self._about.train_size,
+            evaluated=self._info["data"]["validation"],
+        )
         Going(
             self._asked,
             self._store,
@@ -335,10 +343,9 @@ def _prepared(asked: Asked, threads: int, data: Path | None) -> Prepared:
     )
 
 
-def _cost(asked: Asked, data: Data, folder: StudyFolder | None) -> Callable[[Point], float]:
+def _cost(asked: Asked, data: Data) -> Callable[[Point], float]:
     """Time a few steps, to say how long the whole will take."""
-    log = Path("/dev/null") if folder is None else folder.log
-    with Worker(_prepared(asked, 1, None), log) as worker:
+    with Worker(_prepared(asked, 1, None), Path(os.devnull)) as worker:
         answer = worker.ask({"do": "cost", "batch_sizes": list(asked.batch_sizes), "image_size": data.image_size})
     if answer["heard"] != "cost":
         raise timing.TimingError(answer["reason"])
