@@ -96,12 +96,13 @@ def study(
         "sampler": sampler, "trials": trials, "device": device, "seed": seed, "log": log,
     }  # fmt: skip
     if resume is not None:
-        _refuse_with_resume(texts, out=out, network=network, prune=prune, dry_run=dry_run, plugin=plugin)
-    asked = studying.asked(texts, prune=prune, plugins=plugin)
+        others = {"out": out, "network": network, "prune": prune, "plugin": plugin, "no_timing": no_timing}
+        _refuse_with_resume(texts, dry_run=dry_run, **others)
+    asked = studying.asked(texts, prune=prune, plugins=plugin, times_steps=not no_timing)
     means = {"workers": workers, "threads": threads, "budget": budget, "passes": passes}
     bigger = network not in {None, "tutorial"}
     with _stopping(), _progress() as (tell, warn):
-        carried = studying.means(means, asked, bigger=bigger, times_steps=not no_timing, tell=tell, warn=warn)
+        carried = studying.means(means, asked, bigger=bigger, tell=tell, warn=warn)
         if bigger:
             ended = studying.steps(str(network), texts, asked, carried, out=out, dry_run=dry_run)
         elif dry_run:
@@ -118,7 +119,7 @@ def _refuse_with_resume(texts: dict[str, str | None], **others: object) -> None:
 
         name = next(iter(given))
         flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
-        mend = "leave it out; --budget, --workers, --threads and --no-timing may differ"
+        mend = "leave it out; --budget, --workers, --threads and --passes may differ"
         raise UsageError(flag, "a study that is resumed has its own", mend)
 
 

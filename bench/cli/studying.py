@@ -31,7 +31,7 @@ _LINE_S = 10.0
 """Between two plain lines of progress."""
 
 
-def asked(texts: Mapping[str, str | None], *, prune: bool, plugins: Sequence[str] | None) -> Asked:
+def asked(texts: Mapping[str, str | None], *, prune: bool, plugins: Sequence[str] | None, times_steps: bool) -> Asked:
     """Read the axes; UsageError names the option and the mend."""
     from bench.cli.options import refuse_missing
 
@@ -47,7 +47,7 @@ def asked(texts: Mapping[str, str | None], *, prune: bool, plugins: Sequence[str
     if isinstance(rates := read.get("learning_rates"), _Range):
         read |= {"rate_range": (rates.low, rates.high), "learning_rates": Asked().learning_rates}
     read.setdefault("implementations", _DEFAULT_IMPLEMENTATIONS if read.get("sampler") is None else ("native",))
-    return Asked(**read, prune=prune, plugins=tuple(plugins or ()))
+    return Asked(**read, prune=prune, plugins=tuple(plugins or ()), times_steps=times_steps)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +115,6 @@ def means(
     of: Asked,
     *,
     bigger: bool,
-    times_steps: bool,
     tell: Callable[[Progressed], object],
     warn: Callable[[str], object],
 ) -> Means:
@@ -135,7 +134,6 @@ def means(
         threads=threads_for(_threads(threads, bigger=bigger)),
         passes=(6 if bigger else 3) if passes is None else _count(passes, "--passes"),
         budget_s=None if budget is None else axes.number(budget, "--budget"),
-        times_steps=times_steps,
         tell=tell,
         warn=warn,
     )

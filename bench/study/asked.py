@@ -48,6 +48,7 @@ class Asked:
     seed: int = 0
     log: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    times_steps: bool = True
 
     def __post_init__(self) -> None:
         norms.read_list(self.norms)
@@ -72,7 +73,9 @@ class Asked:
             raise UsageError("--trials", "only random and TPE draw trials", "give --sampler random or tpe")
         if not drawn and self.rate_range is not None:
             raise UsageError(
-                "--learning-rate", "a range is drawn from", "give a comma list, or --sampler random or tpe"
+                "--learning-rate",
+                "only random and TPE draw from a range",
+                "give a comma list, or --sampler random or tpe",
             )
         if self.sampler == "tpe" and len(self.budgets) > 1:
             mend = "give one of --epochs and --updates"

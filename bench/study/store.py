@@ -77,7 +77,7 @@ class Store:
         _mend(path)
         storage = JournalStorage(JournalFileBackend(str(path)))
         study = optuna.create_study(storage=storage, study_name=NAME, direction="maximize", load_if_exists=True)
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
         return cls(storage, study, asked)
 
     def interrupt(self) -> int:
@@ -137,7 +137,7 @@ class Store:
     def is_hopeless(self, trial: int, epoch: int, validation_accuracy: float) -> bool:
         """Note an epoch's accuracy and ask the pruner."""
         self._storage.set_trial_intermediate_value(self._ids[trial], epoch, validation_accuracy)
-        return self._study.pruner.prune(self._study, self._storage.get_trial(self._ids[trial]))
+        return bool(self._study.pruner.prune(self._study, self._storage.get_trial(self._ids[trial])))
 
     def finish(self, trial: int, outcome: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> None:
         """Note what a training came to; ``pruned`` in the outcome says that it was stopped early."""

@@ -50,7 +50,6 @@ class Means:
     """Of the process that times steps."""
     budget_s: float | None = None
     """No training begins after so many seconds."""
-    times_steps: bool = True
     passes: int = 3
     """Fresh processes that time steps."""
     tell: Tell = lambda _: None
@@ -133,7 +132,7 @@ def planned(asked: Asked, means: Means) -> Planned:
     seconds = going.predicted(points, _cost(asked, data), means.workers)
     return Planned(
         points=tuple(points),
-        seconds=seconds + means.times_steps * means.passes * (_START_S + _TIMING_VISIT_S * len(asked.batch_sizes)),
+        seconds=seconds + asked.times_steps * means.passes * (_START_S + _TIMING_VISIT_S * len(asked.batch_sizes)),
         workers=means.workers,
         data=data.facts(),
     )
@@ -182,7 +181,7 @@ class _Course:
 
     def _time_steps(self) -> None:
         path = self._folder.path / schema.STEPS
-        if path.is_file() or not self._means.times_steps:
+        if path.is_file() or not self._asked.times_steps:
             return
         threads, blocks = self._means.threads, timing.blocks_of(self._asked, self._data.image_size)
         found = timing.taken(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.errors import UsageError, nearest
-from bench.study.crew import Prepared, Worker
+from bench.study.crew import Prepared, Worker, WorkerDied
 
 _ARGUMENT = "--implementation"
 
@@ -21,7 +21,12 @@ def usable(prepared: Prepared, optional: Sequence[str], warn: Callable[[str], ob
         One that is not optional is unknown, not differentiable, or cannot run here.
     """
     with Worker(prepared, Path(os.devnull)) as worker:
-        answer = worker.ask({"do": "answer_for", "implementations": list(prepared.implementations)})
+        try:
+            answer = worker.ask({"do": "answer_for", "implementations": list(prepared.implementations)})
+        except WorkerDied as death:
+            how = str(death).removeprefix("its process ")
+            found = f"the process that tried {', '.join(prepared.implementations)} {how}"
+            raise UsageError(_ARGUMENT, found, "leave out what takes it down") from None
     if answer["heard"] != "answers":
         raise UsageError(_ARGUMENT, answer["reason"], "name a differentiable row of 'gnbench list'")
     kept = []
