@@ -135,7 +135,7 @@ def _mnist() -> Data:
     logging.getLogger("sklearn").setLevel(logging.ERROR)
     try:
         pixels, labels = fetch_openml(
-            "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=0
+            "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1
         )
     except Exception as error:  # urllib's, http's, socket's and the parser's own: what matters is what to do
         found = f"MNIST is not in scikit-learn's cache and cannot be fetched ({type(error).__name__})"

@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +33,7 @@ from bench.study.rows import About
 from bench.study.usable import usable
 from reports import study_schema as schema
 
-_TIMING_VISIT_S = 3.0
+_TIMING_VISIT_S = 2.0
 """Of stepping, for each batch size and pass: with starting workers it is a tenth of the default study."""
 _START_S = 4.0
 """Until a worker has imported torch and warmed its networks."""
@@ -255,7 +255,7 @@ class _Course:
         path, info = self._folder.path, self._folder.info()
         trials = frames.read_rows(path / schema.TRIALS, schema.TrialRow)
         epochs = frames.read_rows(path / schema.EPOCHS, schema.EpochRow)
-        pages = report(trials, epochs, info, path)
+        pages = report(trials, epochs, self._steps(), info, path)
         return Study(
             path=path, info=info, trials=trials, epochs=epochs, steps=self._steps(), left=left, pages=tuple(pages)
         )
@@ -272,7 +272,9 @@ class _Course:
         return len(plan.tuning(self._asked)) + len(plan.comparing(self._asked, reachable)) - settled
 
 
-def report(trials: pd.DataFrame, epochs: pd.DataFrame, info: Mapping[str, Any], out: Path) -> list[Path]:
+def report(
+    trials: pd.DataFrame, epochs: pd.DataFrame, steps: pd.DataFrame, info: Mapping[str, Any], out: Path
+) -> list[Path]:
     """Write the report of a study's frames and name its files."""
     if find_spec("reports.study") is None:
         return []
@@ -284,8 +286,9 @@ def report(trials: pd.DataFrame, epochs: pd.DataFrame, info: Mapping[str, Any], 
         epochs,
         dict(info),
         out,
-        claims=[one.to_dict() for one in claims.claims(trials)],
+        claims=[asdict(one) for one in claims.claims(trials, info["data"]["test"] / info["data"]["train"])],
         importance=importance.importance(trials),
+        steps=steps,
     )
     return written
 

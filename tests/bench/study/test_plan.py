@@ -58,5 +58,5 @@ def test_a_grid_is_every_combination_once():
 
 def test_updates_leave_out_an_incomplete_batch():
     point = plan.tuning(SMALL)[0]
-    assert (point.budget, point.length, point.batch_size) == ("epochs", 4, 8)
-    assert point.updates(100) == 4 * 12
+    assert (point.budget, point.length, point.batch_size) == ("epochs", 3, 8)
+    assert point.updates(100) == 3 * 12
