@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,11 +132,12 @@ def _mnist() -> Data:
     extras.require("scikit-learn", "--data mnist")
     from sklearn.datasets import fetch_openml  # noqa: PLC0415
 
-    logging.getLogger("sklearn").setLevel(logging.ERROR)
     try:
-        pixels, labels = fetch_openml(
-            "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each of scikit-learn's retries is a warning; the refusal says it once
+            pixels, labels = fetch_openml(
+                "mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1
+            )
     except Exception as error:  # urllib's, http's, socket's and the parser's own: what matters is what to do
         found = f"MNIST is not in scikit-learn's cache and cannot be fetched ({type(error).__name__})"
         raise UsageError("--data mnist", found, NO_NETWORK) from None

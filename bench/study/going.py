@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.study import plan
-from bench.study.asked import Asked
+from bench.study.asked import EPOCHS, Asked
 from bench.study.crew import Message, Worker, WorkerDied, wait
 from bench.study.plan import Point
 from bench.study.store import Record, Store, scores
@@ -138,7 +138,9 @@ class Going:
             task.epochs.append(said)
             if self._asked.prune:
                 hopeless = self._store.is_hopeless(task.trial, said["epoch"], said["validation_accuracy"])
-                worker.give({"go_on": not hopeless})
+                # Nothing is saved by stopping at the end.
+                is_last = task.point.length == (said["epoch"] if task.point.budget == EPOCHS else said["updates"])
+                worker.give({"go_on": is_last or not hopeless})
             return
         if heard == "done":
             self._store.finish(task.trial, said, task.epochs)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from bench.cli.app import main
@@ -76,8 +77,11 @@ def killed(folder):
         if content.count(b'"outcome"') >= 1 and content.count(b'"point"') > content.count(b'"outcome"'):
             break
         time.sleep(0.002)
+    workers = psutil.Process(child.pid).children(recursive=True)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=60)[1]  # none trains on for nobody
 
 
 def test_a_killed_grid_ends_with_the_rows_of_one_never_killed(whole, tmp_path, capsys):
