@@ -23,6 +23,7 @@ _BATCH_S = 10e-3
 """A round's batch of steps lasts about so long: a scheduler's interruption is then rarely in it, and is an outlier."""
 _WARM_STEPS = 3
 _LEAST_ROUNDS = 3
+_WEIGHED = 3
 
 Build = Callable[[norms.Norm, str | None, int], tuple[nn.Module, tuple[int, ...]]]
 """Norm, implementation and image size to a network and the shape of one input."""
@@ -129,4 +130,5 @@ class _Trained:
         state = [value for of_one in self._optimizer.state.values() for value in of_one.values()]
         held = [*self._network.parameters(), *self._network.buffers(), *state, self._images, self._labels]
         there = sum(tensor.numel() * tensor.element_size() for tensor in held if isinstance(tensor, torch.Tensor))
-        return there + self._device.allocated_bytes(self._step)
+        # The least of a few: pages that an allocator keeps from one step are seen as memory of the next, at random.
+        return there + min(self._device.allocated_bytes(self._step) for _ in range(_WEIGHED))

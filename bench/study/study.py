@@ -246,10 +246,7 @@ class _Course:
         left = self._left(settled, rates)
         self._folder.update(
             end=datetime.now(UTC).isoformat(timespec="seconds") if left == 0 else None,
-            rates=[
-                {"budget": group.budget, "norm": group.norm, "batch_size": group.batch_size, "learning_rate": rate}
-                for group, rate in rates.items()
-            ],
+            rates=_rates(self._asked, rates),
             left=left,
         )
         path, info = self._folder.path, self._folder.info()
@@ -361,6 +358,21 @@ def _cost(asked: Asked, data: Data) -> Callable[[Point], float]:
 
 def _with_usable(asked: Asked, means: Means, optional: Sequence[str]) -> Asked:
     return replace(asked, implementations=usable(_prepared(asked, 1, None), optional, means.warn))
+
+
+def _rates(asked: Asked, rates: Mapping[plan.Group, float]) -> list[dict[str, Any]]:
+    """Tell the rates chosen; one at an end of the list says that a better one may lie beyond it."""
+    ends = {min(asked.learning_rates), max(asked.learning_rates)}
+    return [
+        {
+            "budget": group.budget,
+            "norm": group.norm,
+            "batch_size": group.batch_size,
+            "learning_rate": rate,
+            "at_an_end": rate in ends,
+        }
+        for group, rate in rates.items()
+    ]
 
 
 class _NoTrackers:

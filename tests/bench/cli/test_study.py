@@ -143,6 +143,31 @@ def test_a_budget_stops_cleanly_and_the_resumed_study_compares_with_the_rates_it
     assert trials["step_s"].notna().all()
 
 
+def test_a_bigger_networks_step_is_timed_beside_batch_norm_and_none(tmp_path, capsys):
+    folder = tmp_path / "steps"
+    options = ("--network", "unet_small", "--implementation", "native", "--batch-size", "2", "--threads", "1")
+    assert main(["study", *options, "--passes", "1", "--budget", "0.1", "--json", "--out", str(folder)]) == 0
+    told = json.loads(capsys.readouterr().out)["steps"]
+    assert [(row["norm"], row["implementation"]) for row in told] == [
+        ("none", None),
+        ("batch", None),
+        ("group", "native"),
+    ]
+    steps = pd.read_parquet(folder / "steps.parquet")
+    assert steps["reference"].tolist()[:2] == ["group:8 by native"] * 2
+    assert steps["peak_bytes"].iloc[0] < steps["peak_bytes"].iloc[1:].min()
+    assert (steps["rounds"] >= 3).all()
+
+
+def test_a_dry_run_tells_the_trainings_and_their_cost_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["trainings"] == 1088
+    assert told["seconds"] > 0
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
