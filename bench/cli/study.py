@@ -132,8 +132,8 @@ def _stopping() -> Iterator[None]:
         with told_by_signals():
             yield
     except KeyboardInterrupt as cause:
-        line = "interrupted; a study that had begun goes on with 'gnbench study --resume DIR'"
-        raise Stopped(line, status_of(cause)) from None
+        signal = cause.__cause__ if isinstance(cause.__cause__, KeyboardInterrupt) else cause
+        raise Stopped(str(cause) if signal is not cause else "interrupted", status_of(signal)) from None
 
 
 @contextmanager
@@ -145,11 +145,13 @@ def _progress() -> Iterator[tuple[Any, Any]]:
 
 
 def _show(ended: Any, *, as_json: bool) -> int:
-    from bench.cli.show import console, document
+    from bench.cli.show import console, document, to_error
 
     if as_json:
         document(ended.to_document())
     else:
         for line in ended.shown():
             console().print(line, soft_wrap=isinstance(line, str))
-    return ExitStatus.DONE
+    for line in ended.failed:
+        to_error(line)
+    return ExitStatus.ANSWER_IS_NO if ended.failed else ExitStatus.DONE

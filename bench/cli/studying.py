@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from bench.plan import axes
 from bench.study import norms
-from bench.study.asked import TUNED, Asked
+from bench.study.asked import DIVERGED, TUNED, Asked
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.study.going import Progressed
     from bench.study.study import Means, Planned, Study
 
@@ -151,6 +153,8 @@ class Shown:
 
     lines: tuple[Any, ...]
     content: dict[str, Any]
+    failed: tuple[str, ...] = ()
+    """Implementations that were asked for by name and did not last a training, in a line each."""
 
     def shown(self) -> tuple[Any, ...]:
         """Give what a terminal shows."""
@@ -202,9 +206,10 @@ def carried_out(
     from bench.study.study import study
 
     if resume is not None:
-        return _ended(resume_study(resume, by))
+        return _ended(resume_study(resume, by), ())
     optional = () if words["implementations"] else _DEFAULT_IMPLEMENTATIONS[1:]
-    return _ended(study(of, out=out, means=by, command=["gnbench", *sys.argv[1:]], optional=optional))
+    made = study(of, out=out, means=by, command=["gnbench", *sys.argv[1:]], optional=optional)
+    return _ended(made, of.implementations if words["implementations"] else ())
 
 
 def steps(
@@ -247,7 +252,7 @@ def steps(
     return Shown(lines=(step_table(made.steps), f"frames: {made.path}"), content=content)
 
 
-def _ended(made: Study) -> Shown:
+def _ended(made: Study, named: Sequence[str]) -> Shown:
     from bench.cli.show import frame_records
     from bench.cli.study_tables import summary
 
@@ -262,7 +267,16 @@ def _ended(made: Study) -> Shown:
         "trials": frame_records(made.trials),
         "steps": frame_records(made.steps),
     }
-    return Shown(lines=tuple(lines), content=content)
+    return Shown(lines=tuple(lines), content=content, failed=tuple(_failed(made.trials, named)))
+
+
+def _failed(trials: pd.DataFrame, named: Sequence[str]) -> Iterator[str]:
+    """Say which of the named did not last a training; a loss that is no number is a learning rate's doing."""
+    wrong = trials[(trials["status"] == "failed") & ~trials["reason"].str.startswith(DIVERGED, na=False)]
+    for name in named:
+        of_name = wrong[wrong["implementation"] == name]
+        if len(of_name):
+            yield f"{name}: {len(of_name)} trainings failed, the first of them: {of_name['reason'].iloc[0]}"
 
 
 @contextmanager

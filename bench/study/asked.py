@@ -11,6 +11,8 @@ from bench.study import norms
 
 TUNED = "tuned"
 """The default design: the learning rate tuned on validation data, then compared over seeds and folds."""
+DIVERGED = "the loss is not finite"
+"""How the reason of a training begins that failed by its settings, not by a kernel."""
 SAMPLERS = ("grid", "random", "tpe")
 EPOCHS, UPDATES = "epochs", "updates"
 LOGS = ("wandb", "tensorboard")

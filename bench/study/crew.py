@@ -70,6 +70,8 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is the driver's to hear
             )
         self._socket, self._read = ours, b""
+        self.is_ready = False
+        """It has started and loaded what it needs."""
         self.give(prepared.to_message())
 
     def give(self, message: Mapping[str, Any]) -> None:
@@ -104,7 +106,9 @@ class Worker:
                 raise WorkerDied(self._death())
             self._read += chunk
         *lines, self._read = self._read.split(b"\n")
-        return [json.loads(line) for line in lines]
+        said = [json.loads(line) for line in lines]
+        self.is_ready = self.is_ready or any(one["heard"] == READY for one in said)
+        return said
 
     def fileno(self) -> int:
         """Let a selector wait for it."""

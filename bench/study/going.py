@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench.study import plan
@@ -38,6 +39,13 @@ class _Task:
     trial: int
     point: Point
     epochs: list[Message] = field(default_factory=list)
+
+
+class StudyStopped(KeyboardInterrupt):
+    """A signal ended a study; what had ended is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"interrupted; go on with 'gnbench study --resume {path}'")
 
 
 class Going:
@@ -124,6 +132,8 @@ class Going:
             for message in worker.hear():
                 self._take(worker, message)
         except WorkerDied as death:
+            if not worker.is_ready:
+                raise  # the next would not start either: this is no outcome of a training
             task = self._busy.pop(worker)
             worker.stop()
             self._store.fail(task.trial, str(death), task.epochs)

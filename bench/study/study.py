@@ -27,7 +27,7 @@ from bench.study.asked import TUNED, Asked
 from bench.study.crew import Prepared, Worker
 from bench.study.data import Data
 from bench.study.folder import StudyFolder
-from bench.study.going import Going, Progressed, Tell
+from bench.study.going import Going, Progressed, StudyStopped, Tell
 from bench.study.plan import Point
 from bench.study.rows import About
 from bench.study.usable import usable
@@ -146,7 +146,10 @@ def _carried_out(folder: StudyFolder, asked: Asked, data: Data, means: Means, ar
         told_when_unwritable(folder.path, then),
         claimed(asked.device, threads, folder.path, means.warn),
     ):
-        return _Course(folder, asked, data, means).made()
+        try:
+            return _Course(folder, asked, data, means).made()
+        except KeyboardInterrupt as cause:
+            raise StudyStopped(folder.path) from cause
 
 
 class _Course:

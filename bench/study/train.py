@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.study import norms, splits
+from bench.study.asked import DIVERGED
 from bench.study.data import Data
 from bench.study.network import classifier
 from bench.study.plan import TUNE, Point
@@ -129,7 +130,7 @@ class _Course:
         train_loss = float(total) / batches
         validation_loss, accuracy = _evaluated(self._network, validation)
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-            raise Diverged(f"the loss is not finite within {self.updates} updates")
+            raise Diverged(f"{DIVERGED} within {self.updates} updates")
         return Epoch(
             epoch=self._epochs,
             updates=self.updates,

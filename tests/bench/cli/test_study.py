@@ -159,6 +159,31 @@ def test_a_bigger_networks_step_is_timed_beside_batch_norm_and_none(tmp_path, ca
     assert (steps["rounds"] >= 3).all()
 
 
+PLUGIN = """
+import torch
+from kernels import register
+
+@register("tires", devices=("cpu",), differentiable=True)
+def tires(x, num_groups, weight, bias, eps):
+    if x.shape[0] > 2:
+        raise RuntimeError("too many images")
+    return torch.nn.functional.group_norm(x, num_groups, weight, bias, eps)
+"""
+
+
+def test_a_named_implementation_that_fails_is_status_1_and_its_rows_say_why(tmp_path, capsys):
+    plugin, folder = tmp_path / "plugin.py", tmp_path / "study"
+    plugin.write_text(PLUGIN)
+    options = ("--sampler", "grid", "--norm", "none,group:8", "--batch-size", "128", "--learning-rate", "1e-3")
+    ends = ("--folds", "2", "--updates", "2", "--no-timing", "--workers", "1", "--out", str(folder))
+    assert main(["study", *options, "--plugin", str(plugin), "--implementation", "tires", *ends]) == 1
+    told = "gnbench: tires: 2 trainings failed, the first of them: RuntimeError: too many images"
+    assert told in capsys.readouterr().err.splitlines()
+    trials, _ = frames(folder)
+    assert trials["status"].tolist() == ["complete", "failed"] * 2
+    assert trials["reason"].dropna().unique().tolist() == ["RuntimeError: too many images"]
+
+
 def test_a_dry_run_tells_the_trainings_and_their_cost_and_writes_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["study", "--dry-run", "--json"]) == 0
