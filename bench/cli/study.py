@@ -29,8 +29,8 @@ LearningRate = Annotated[
 ImplementationOption = Annotated[
     str | None, _option("--implementation", text="Rows that compute group norm: native,cpp.", panel=_AXES)
 ]
-Seeds = Annotated[str | None, _option("--seeds", text="How many (2; of a sweep 1).", panel=_AXES)]
-Folds = Annotated[str | None, _option("--folds", text="How many (5).", panel=_AXES)]
+Seeds = Annotated[str | None, _option("--seeds", text="How many (4; of a sweep 1).", panel=_AXES)]
+Folds = Annotated[str | None, _option("--folds", text="How many (3).", panel=_AXES)]
 Epochs = Annotated[str | None, _option("--epochs", text="Train for so many epochs (3).", panel=_AXES)]
 Updates = Annotated[str | None, _option("--updates", text="Train for so many updates (200).", panel=_AXES)]
 DataOption = Annotated[

@@ -36,8 +36,9 @@ class Asked:
     rate_range: tuple[float, float] | None = None
     """Random and TPE draw the rate's logarithm between these, in place of the list."""
     implementations: tuple[str, ...] = ("native",)
-    seeds: int = 2
-    folds: int = 5
+    seeds: int = 4
+    folds: int = 3
+    """An interval over seeds or folds has one degree of freedom less than these: two of either would tell nothing."""
     epochs: int | None = 3
     updates: int | None = 200
     sampler: str = TUNED
