@@ -198,7 +198,7 @@ def test_a_dry_run_tells_the_trainings_and_their_cost_and_writes_nothing(tmp_pat
     [
         (("--norm", "groop"), "--norm: 'groop' is unknown; did you mean 'group:8'?"),
         (("--batch-size", "1"), "--batch-size: 1 is below 2; batch norm has no variance of one value a channel"),
-        (("--batch-size", "4096"), "--batch-size: 4096 is more than the 1,018 images of a fold's training part"),
+        (("--batch-size", "4096"), "--batch-size: 4096 is more than the 1,019 images of a fold's training part"),
         (("--sampler", "gird"), "--sampler: 'gird' is unknown; did you mean 'grid'?"),
         (("--sampler", "tpe"), "--trials: --sampler tpe has no end of its own; give --trials 50"),
         (("--prune",), "--prune: a comparison needs every one of its trials; give --sampler grid, random or tpe"),
