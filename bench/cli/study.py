@@ -138,7 +138,7 @@ def _stopping() -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[tuple[Any, Any]]:
-    from bench.cli.studying import telling
+    from bench.cli.study_progress import telling
 
     with telling() as told:
         yield told

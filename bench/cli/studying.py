@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.study_progress import minutes
 from bench.errors import UsageError
 from bench.plan import axes
 from bench.study import norms
@@ -29,8 +28,6 @@ FLAGS = {
 }
 _DEFAULT_IMPLEMENTATIONS = ("native", "cpp")
 _RANGE = ".."
-_LINE_S = 10.0
-"""Between two plain lines of progress."""
 
 
 def asked(texts: Mapping[str, str | None], *, prune: bool, plugins: Sequence[str] | None, times_steps: bool) -> Asked:
@@ -176,7 +173,7 @@ def planned(of: Asked, by: Means) -> Shown:
 def _plan_line(made: Planned) -> str:
     return (
         f"{len(made.points):,} trainings of {made.data['images']:,} images ({made.data['name']});"
-        f" about {_minutes(made.seconds)} with {made.workers} worker{'' if made.workers == 1 else 's'}"
+        f" about {minutes(made.seconds)} with {made.workers} worker{'' if made.workers == 1 else 's'}"
     )
 
 
@@ -244,12 +241,13 @@ def steps(
         warn=by.warn,
     )
     if dry_run:
-        line = f"steps of {network} with {', '.join(of.implementations)}: about {_minutes(asked_steps.seconds)}"
+        line = f"steps of {network} with {', '.join(of.implementations)}: about {minutes(asked_steps.seconds)}"
         return Shown(lines=(line,), content={"network": network, "seconds": asked_steps.seconds})
     optional = () if texts["implementations"] else _DEFAULT_IMPLEMENTATIONS[1:]
     made = stepping.steps(asked_steps, out=out, command=["gnbench", *sys.argv[1:]], optional=optional)
     content = {"study": str(made.path), "info": made.info, "steps": frame_records(made.steps)}
-    return Shown(lines=(step_table(made.steps), f"frames: {made.path}"), content=content)
+    pages = (f"report: {page}" for page in made.pages)
+    return Shown(lines=(step_table(made.steps), f"frames: {made.path}", *pages), content=content)
 
 
 def _ended(made: Study, named: Sequence[str]) -> Shown:
@@ -277,40 +275,3 @@ def _failed(trials: pd.DataFrame, named: Sequence[str]) -> Iterator[str]:
         of_name = wrong[wrong["implementation"] == name]
         if len(of_name):
             yield f"{name}: {len(of_name)} trainings failed, the first of them: {of_name['reason'].iloc[0]}"
-
-
-@contextmanager
-def telling() -> Iterator[tuple[Callable[[Progressed], None], Callable[[str], None]]]:
-    """Show on standard error how far a study is: a bar on a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    shown = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal, auto_refresh=False) as bar:
-        task = bar.add_task("starting", total=None)
-        last: tuple[float, str] = (-_LINE_S, "")
-
-        def tell(made: Progressed) -> None:
-            left = "" if made.left_s is None else f", about {_minutes(made.left_s)} left"
-            bar.update(task, description=f"{made.phase}{left}", completed=made.done, total=made.of, refresh=True)
-            nonlocal last
-            now = time.monotonic()
-            if not shown.is_terminal and (now - last[0] > _LINE_S or made.phase != last[1]):
-                last = (now, made.phase)
-                shown.print(escape(f"{made.phase}: {made.done:,} of {made.of:,}{left}"), soft_wrap=True)
-
-        def warn(text: str) -> None:
-            shown.print(escape(f"warning: {text}"), soft_wrap=True)
-
-        yield tell, warn
-
-
-def _minutes(seconds: float) -> str:
-    """Say a duration.
-
-    >>> _minutes(42), _minutes(640)
-    ('42 s', '11 min')
-    """
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -21,8 +21,9 @@ from bench.study import folder as folders
 from bench.study import timing
 from bench.study.crew import Prepared, Worker
 from bench.study.going import Progressed, Tell
+from bench.study.pages import write_pages
 from bench.study.usable import usable
-from reports.study_schema import STEPS, StepRow
+from reports.study_schema import STEPS, EpochRow, StepRow, TrialRow
 
 _SECONDS_A_VISIT = 12.0
 
@@ -87,6 +88,7 @@ class Steps:
     info: dict[str, Any]
     steps: pd.DataFrame
     """Rows of ``reports.study_schema.StepRow``."""
+    pages: tuple[Path, ...]
 
 
 def check(network: str) -> None:
@@ -138,7 +140,10 @@ def steps(asked: Stepped, *, out: Path | None, command: Sequence[str] = (), opti
         ]
         frames.write_rows(folder.path / STEPS, StepRow, rows)
         folder.update(end=datetime.now(UTC).isoformat(timespec="seconds"))
-    return Steps(path=folder.path, info=folder.info(), steps=frames.read_rows(folder.path / STEPS, StepRow))
+    made = frames.read_rows(folder.path / STEPS, StepRow)
+    none = (frames.frame_of(TrialRow, ()), frames.frame_of(EpochRow, ()))
+    pages = write_pages(*none, made, folder.info(), folder.path)
+    return Steps(path=folder.path, info=folder.info(), steps=made, pages=tuple(pages))
 
 
 def _info(asked: Stepped, now: datetime, command: Sequence[str]) -> dict[str, Any]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench import host
-from bench.about import new_run_id
 from bench.claims import claimed
-from bench.errors import UsageError
 from bench.record import frames
 from bench.record.durable import told_when_unwritable
 from bench.study import data as sources
-from bench.study import extras, going, plan, rows, splits, timing
+from bench.study import extras, facts, going, plan, rows, timing
 from bench.study import folder as folders
 from bench.study.asked import TUNED, Asked
 from bench.study.crew import Prepared, Worker
 from bench.study.data import Data
 from bench.study.folder import StudyFolder
 from bench.study.going import Going, Progressed, StudyStopped, Tell
+from bench.study.pages import write_pages
 from bench.study.plan import Point
 from bench.study.rows import About
 from bench.study.usable import usable
@@ -37,7 +32,6 @@ _TIMING_VISIT_S = 2.0
 """Of stepping, for each batch size and pass: with starting workers it is a tenth of the default study."""
 _START_S = 4.0
 """Until a worker has imported torch and warmed its networks."""
-_PACKAGES = ("optuna", "scikit-learn", "mlxtend")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,10 +93,10 @@ def study(
     _require_trackers(asked)
     data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
     asked = replace(asked, data=data.name)
-    _refuse_few(asked, data)
+    facts.refuse_few(asked, data)
     asked = _with_usable(asked, means, optional)
     now = datetime.now(UTC)
-    folder = folders.create(out or folders.default_path(now), _info(asked, data, now, command))
+    folder = folders.create(out or folders.default_path(now), facts.of_study(asked, data, now, command))
     data.save(folder.data)
     return _carried_out(folder, asked, data, means, "--out")
 
@@ -127,7 +121,7 @@ def resume(path: Path, means: Means) -> Study:
 def planned(asked: Asked, means: Means) -> Planned:
     """Tell the trainings and their cost here; takes a few seconds to time a few steps."""
     data = sources.load(asked.data, None if asked.data_dir is None else Path(asked.data_dir))
-    _refuse_few(asked, data)
+    facts.refuse_few(asked, data)
     points = plan.whole(asked)
     seconds = going.predicted(points, _cost(asked, data), means.workers)
     return Planned(
@@ -162,7 +156,7 @@ class _Course:
         self._info = folder.info()
         self._store = Store.open(folder.journal, asked)
         self._trackers = _trackers(asked, folder, self._info["study_id"])
-        split = _first_split(asked, data)
+        split = facts.first_split(asked, data)
         self._about = About(
             study_id=self._info["study_id"],
             data=data.name,
@@ -249,13 +243,13 @@ class _Course:
         left = self._left(settled, rates)
         self._folder.update(
             end=datetime.now(UTC).isoformat(timespec="seconds") if left == 0 else None,
-            rates=_rates(self._asked, rates),
+            rates=facts.rates(self._asked, rates),
             left=left,
         )
         path, info = self._folder.path, self._folder.info()
         trials = frames.read_rows(path / schema.TRIALS, schema.TrialRow)
         epochs = frames.read_rows(path / schema.EPOCHS, schema.EpochRow)
-        pages = report(trials, epochs, self._steps(), info, path)
+        pages = write_pages(trials, epochs, self._steps(), info, path)
         return Study(
             path=path, info=info, trials=trials, epochs=epochs, steps=self._steps(), left=left, pages=tuple(pages)
         )
@@ -270,67 +264,6 @@ class _Course:
         )
         reachable = dict.fromkeys(tuned, 0.0) if tuning_left else rates
         return len(plan.tuning(self._asked)) + len(plan.comparing(self._asked, reachable)) - settled
-
-
-def report(
-    trials: pd.DataFrame, epochs: pd.DataFrame, steps: pd.DataFrame, info: Mapping[str, Any], out: Path
-) -> list[Path]:
-    """Write the report of a study's frames and name its files."""
-    if find_spec("reports.study") is None:
-        return []
-    page, claims, importance = (
-        importlib.import_module(name) for name in ("reports.study", "bench.study.claims", "bench.study.importance")
-    )
-    written: list[Path] = page.write(
-        trials,
-        epochs,
-        dict(info),
-        out,
-        claims=[asdict(one) for one in claims.claims(trials, info["data"]["test"] / info["data"]["train"])],
-        importance=importance.importance(trials),
-        steps=steps,
-    )
-    return written
-
-
-def _info(asked: Asked, data: Data, now: datetime, command: Sequence[str]) -> dict[str, Any]:
-    facts = host.facts()
-    split = _first_split(asked, data)
-    sizes = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
-    facts["versions"] |= _versions()
-    return {
-        "study_id": new_run_id(now),
-        "network": "tutorial",
-        "command": list(command),
-        "settings": asked.to_dict(),
-        "sampler": asked.sampler,
-        "start": now.isoformat(timespec="seconds"),
-        "end": None,
-        "data": data.facts() | sizes,
-        "counts": {},
-        "warnings": host.warnings(facts),
-        **facts,
-    }
-
-
-def _versions() -> dict[str, str]:
-    there = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
-    return {name: there[name] for name in _PACKAGES if name in there}
-
-
-def _first_split(asked: Asked, data: Data) -> splits.Split:
-    return splits.split(data.labels, study_seed=asked.seed, seed=0, folds=asked.folds, fold=0)
-
-
-def _refuse_few(asked: Asked, data: Data) -> None:
-    """Refuse a batch that a fold's training part cannot fill, and more folds than a class has images."""
-    split = _first_split(asked, data)
-    if len(split.test) < data.classes:
-        found = f"{asked.folds} folds of {len(data.labels):,} images leave {len(split.test)} to test"
-        raise UsageError("--folds", found, "give fewer")
-    if max(asked.batch_sizes) > len(split.train):
-        found = f"{max(asked.batch_sizes)} is more than the {len(split.train):,} images of a fold's training part"
-        raise UsageError("--batch-size", found, "give a smaller one")
 
 
 def _prepared(asked: Asked, threads: int, data: Path | None) -> Prepared:
@@ -351,7 +284,7 @@ def _cost(asked: Asked, data: Data) -> Callable[[Point], float]:
         answer = worker.ask({"do": "cost", "batch_sizes": list(asked.batch_sizes), "image_size": data.image_size})
     if answer["heard"] != "cost":
         raise timing.TimingError(answer["reason"])
-    split = _first_split(asked, data)
+    split = facts.first_split(asked, data)
     return going.cost_of(
         {int(size): seconds for size, seconds in answer["seconds"].items()},
         train_size=len(split.train),
@@ -361,21 +294,6 @@ def _cost(asked: Asked, data: Data) -> Callable[[Point], float]:
 
 def _with_usable(asked: Asked, means: Means, optional: Sequence[str]) -> Asked:
     return replace(asked, implementations=usable(_prepared(asked, 1, None), optional, means.warn))
-
-
-def _rates(asked: Asked, rates: Mapping[plan.Group, float]) -> list[dict[str, Any]]:
-    """Tell the rates chosen; one at an end of the list says that a better one may lie beyond it."""
-    ends = {min(asked.learning_rates), max(asked.learning_rates)}
-    return [
-        {
-            "budget": group.budget,
-            "norm": group.norm,
-            "batch_size": group.batch_size,
-            "learning_rate": rate,
-            "at_an_end": rate in ends,
-        }
-        for group, rate in rates.items()
-    ]
 
 
 class _NoTrackers:
