@@ -173,12 +173,13 @@ class Store:
         self._storage.set_trial_state_values(self._ids[trial], state, values)
 
     def _note(self, trial_id: int) -> int:
-        number = self._storage.get_trial_number_from_id(trial_id)
+        number: int = self._storage.get_trial_number_from_id(trial_id)
         self._ids[number] = trial_id
         return number
 
     def _trials(self) -> list[FrozenTrial]:
-        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+        trials: list[FrozenTrial] = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        return trials
 
 
 def scores(records: Sequence[Record]) -> Scores:
