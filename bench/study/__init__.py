@@ -1,8 +1,8 @@
 """The tutorial's experiment: a small network trained with each normalization, and a training step's time with each.
 
-In the data's way: ``norms`` (the axis's words), ``asked`` (what was asked), ``extras`` (packages it needs),
-``idx`` and ``data`` (real digits), ``splits`` (who trains, validates and tests), ``plan`` (points to train, in order),
-``store`` (Optuna's storage on disk: the one truth), ``crew`` (worker processes), ``timing`` (a step's time, apart),
+In the data's way: ``norms`` (the axis's words), ``asked`` (what was asked), ``extras`` (packages it needs), ``idx`` and
+``data`` (real digits), ``splits`` (who trains, validates and tests), ``plan`` (points to train, in order), ``records``
+and ``store`` (Optuna's storage on disk: the one truth), ``crew`` (worker processes), ``timing`` (a step's time, apart),
 ``going`` (ready points to idle workers), ``rows`` (what became of the points), ``folder`` (where they go), ``facts``
 (``study.json``), ``pages`` (the report), ``trackers``, ``study`` (the way on one page), and ``steps`` (bigger networks:
 steps only), with ``usable`` (which implementations can be trained with). These import neither torch nor ``kernels``.

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.study import plan
 from bench.study.asked import EPOCHS, Asked
 from bench.study.crew import Message, Worker, WorkerDied, wait
 from bench.study.plan import Point
-from bench.study.store import Record, Store, scores
+from bench.study.records import Record, scores
+
+if TYPE_CHECKING:
+    from bench.study.store import Store  # Optuna is an extra
 
 Start = Callable[[], Worker]
 _WRITE_S = 10.0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.study import norms
 from bench.study.asked import EPOCHS
-from bench.study.store import Record
+from bench.study.records import Record
 from reports.study_schema import EpochRow, TrialRow
 
 _OF_OUTCOME = ("validation_accuracy", "validation_loss", "accuracy", "loss", "test_samples", "duration_s")

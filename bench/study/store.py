@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -21,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bench.study import norms
 from bench.study.asked import Asked
-from bench.study.plan import SWEEP, Point, Score, Scores
+from bench.study.plan import SWEEP, Point
+from bench.study.records import Record
 
 NAME = "study"
 _STATUS = {
@@ -32,33 +32,6 @@ _STATUS = {
     TrialState.WAITING: "interrupted",
 }
 _POINT, _OUTCOME, _EPOCHS, _REASON, _INTERRUPTED = "point", "outcome", "epochs", "reason", "interrupted"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """One training as the storage has it."""
-
-    trial: int
-    point: Point
-    status: str
-    is_running: bool
-    reason: str | None
-    outcome: Mapping[str, Any]
-    """Of ``train.Outcome``; empty where it did not end."""
-    epochs: Sequence[Mapping[str, Any]]
-    """Of ``train.Epoch``."""
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it needs no repeat: an interrupted training does, a failed one would fail again."""
-        return not self.is_running and self.status != "interrupted"
-
-    @property
-    def score(self) -> Score | None:
-        """What it came to on validation data."""
-        if self.status != "complete":
-            return None
-        return Score(accuracy=self.outcome["validation_accuracy"], loss=self.outcome["validation_loss"])
 
 
 class Store:
@@ -180,11 +153,6 @@ class Store:
     def _trials(self) -> list[FrozenTrial]:
         trials: list[FrozenTrial] = self._storage.get_all_trials(self._study_id, deepcopy=False)
         return trials
-
-
-def scores(records: Sequence[Record]) -> Scores:
-    """Give what the settled trainings came to, by their points."""
-    return {record.point: record.score for record in records if record.is_settled}
 
 
 def _record(trial: FrozenTrial) -> Record:

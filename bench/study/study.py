@@ -24,6 +24,7 @@ from bench.study.folder import StudyFolder
 from bench.study.going import Going, Progressed, StudyStopped, Tell
 from bench.study.pages import write_pages
 from bench.study.plan import Point
+from bench.study.records import scores
 from bench.study.rows import About
 from bench.study.usable import usable
 from reports import study_schema as schema
@@ -235,8 +236,6 @@ class _Course:
         self._folder.update(counts=going.outcome_counts([trial.status for trial in trials]))
 
     def _ended(self) -> Study:
-        from bench.study.store import scores  # noqa: PLC0415 - as above
-
         records = self._store.records()
         settled = sum(record.is_settled for record in records)
         rates = plan.chosen_rates(self._asked, scores(records)) if self._asked.sampler == TUNED else {}

@@ -25,6 +25,9 @@ def usable(prepared: Prepared, optional: Sequence[str], warn: Callable[[str], ob
             answer = worker.ask({"do": "answer_for", "implementations": list(prepared.implementations)})
         except WorkerDied as death:
             how = str(death).removeprefix("its process ")
+            if not worker.is_ready:
+                found = f"a worker for {prepared.device} cannot start: it {how}"
+                raise UsageError("--device", found, "see 'gnbench doctor'") from None
             found = f"the process that tried {', '.join(prepared.implementations)} {how}"
             raise UsageError(_ARGUMENT, found, "leave out what takes it down") from None
     if answer["heard"] != "answers":

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import torch
 
 from bench.cli.app import main
 
@@ -210,6 +211,11 @@ def test_a_dry_run_tells_the_trainings_and_their_cost_and_writes_nothing(tmp_pat
         (("--network", "unet_small", "--epochs", "2"), "--epochs: unet_small is not trained; its steps are timed"),
         (("--resume", "absent"), "--resume: there is no folder absent; name a folder that 'gnbench study' wrote"),
         (("--resume", "absent", "--norm", "batch"), "--norm: a study that is resumed has its own; leave it out"),
+        pytest.param(
+            ("--device", "cuda"),
+            "--device: a worker for cuda cannot start: it exited with status 1; see 'gnbench doctor'",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here"),
+        ),
         (("--folds", "999"), "--folds: 999 folds of 1,797 images leave "),
     ],
 )

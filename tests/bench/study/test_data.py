@@ -1,4 +1,5 @@
 import hashlib
+import subprocess
 import sys
 
 import numpy as np
@@ -47,8 +48,14 @@ def test_a_missing_package_is_the_line_that_installs_it(monkeypatch):
     assert "mlxtend" in {extra.module for extra in extras.PACKAGES.values()}
 
 
-def test_the_driver_of_a_study_loads_no_torch():
-    import subprocess
-
-    code = "import sys, bench.study.study, bench.study.steps; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+def test_without_optuna_the_command_says_how_to_get_it_and_the_driver_loads_no_torch():
+    code = (
+        "import sys; sys.modules['optuna'] = None\n"
+        "import bench.study.study, bench.study.steps\n"
+        "from bench.cli.app import main\n"
+        "status = main(['study'])\n"
+        "sys.exit(9 if 'torch' in sys.modules else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    line = "gnbench: study: optuna is not installed; pip install 'groupnorm-bench[study]'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
