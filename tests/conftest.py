@@ -15,3 +15,5 @@ os.environ.setdefault("GNBENCH_SHARE_DEVICE", "1")
 
 # The tests are no package (importlib mode): the machine that runs CUDA on the CPU is found by its folder.
 sys.path.append(str(Path(__file__).parent / "cuda_on_cpu"))
+# Likewise the trials with planted truths, which tests of bench and of reports share.
+sys.path.append(str(Path(__file__).parent))

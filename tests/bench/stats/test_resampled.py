@@ -33,7 +33,10 @@ def test_the_interval_holds_the_truth_whatever_pairs_have_in_common(seeds, folds
     labels = [[fold for fold, _ in itertools.product(range(folds), range(seeds))], list(range(seeds)) * folds]
     held, tries = 0, 600
     for _ in range(tries):
-        parts = [size * draw.normal(size=shape) for size, shape in zip(effects, ((folds, 1), (1, seeds), (folds, seeds)))]
+        parts = [
+            size * draw.normal(size=shape)
+            for size, shape in zip(effects, ((folds, 1), (1, seeds), (folds, seeds)), strict=True)
+        ]
         found = resampled(sum(parts).ravel(), test_over_train=1 / (folds - 1), clusters=labels)
         held += found.low <= 0 <= found.high
     assert held / tries >= 0.92

@@ -10,7 +10,7 @@ NORMS = (
 )  # fmt: skip
 
 
-def make(  # noqa: PLR0917 - a builder
+def make(
     *,
     norms=NORMS,
     sizes=(2, 8, 32),
