@@ -26,6 +26,30 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """A vertical axis of a picture that can be brushed; places are in the units of the picture's ``viewBox``."""
+
+    name: str
+    x: float
+    ticks: tuple[tuple[str, float], ...]
+    """(label, y), the lowest first."""
+    scale: tuple[float, float, float, float] | None = None
+    """y and value of the lower end, then of the upper, in the unit of the labels; None where ticks are all there is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Brush:
+    """How lines of a picture, drawn with the ids ``line-KEY``, are filtered by its axes.
+
+    The first column of the picture's table holds the keys, so that its rows are filtered alike.
+    """
+
+    axes: tuple[Axis, ...]
+    noun: str
+    """What a line is, in the plural."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """A picture, what it shows, how to read it, and its figures as a table."""
 
@@ -38,6 +62,8 @@ class Picture:
     table: Table
     is_its_table: bool = False
     """The table says it better where there is room: it stands open and the picture is folded."""
+    brush: Brush | None = None
+    """Given, the picture takes the page's width, and a reader with JavaScript can filter it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

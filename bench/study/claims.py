@@ -18,21 +18,14 @@ import pandas as pd
 
 from bench.stats.resampled import Resampled
 from bench.study import compared, sentences
-from bench.study.compared import (
-    comparable,
-    of_reference,
-    option_rank,
-    paired,
-    reference,
-    seed_noise,
-)
+from bench.study.compared import comparable, paired, seed_noise
+from reports.study_views import BUDGETS, of_reference, option_rank, reference
 
 LEVEL = 0.95
 EQUIVALENCE_LEVEL = 0.90
 """The interval that lies within the margin where two one-sided tests at 5 % each say so."""
 CLAIMED, RIVAL = "group 8", "batch"
 """What the tutorial claims to be better, and than what."""
-BUDGETS = ("epochs", "updates")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bench.stats.resampled import Resampled, resampled
+from reports.study_views import completed
 
 UNIT = ("seed", "fold")
 """One training and one test part; both sides of a pair have the same."""
-
-_KINDS = ("none", "batch", "layer", "group", "instance")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,33 +43,6 @@ class Pairs:
         )
 
 
-def option(norm: str, groups: object) -> str:
-    """Name a point of the flat axis of norm and groups.
-
-    >>> option("group", 8), option("layer", 1)
-    ('group 8', 'layer')
-    """
-    return f"group {groups}" if norm == "group" else norm
-
-
-def options(trials: pd.DataFrame) -> pd.Series:
-    """Name each row's point of the flat axis."""
-    names = [option(str(norm), groups) for norm, groups in zip(trials["norm"], trials["groups"], strict=True)]
-    return pd.Series(names, index=trials.index, dtype=object)
-
-
-def option_rank(name: str) -> tuple[int, int]:
-    """Order points of the flat axis: none, batch, layer, groups by their number, instance."""
-    kind, _, groups = name.partition(" ")
-    return (_KINDS.index(kind) if kind in _KINDS else len(_KINDS), int(groups or 0))
-
-
-def completed(trials: pd.DataFrame) -> pd.DataFrame:
-    """Keep the trials that ended well, with their ``option``."""
-    kept = trials[trials["status"] == "complete"]
-    return kept.assign(option=options(kept))
-
-
 def comparable(trials: pd.DataFrame) -> pd.DataFrame:
     """Give the rows that answer questions of accuracy, with their ``option``.
 
@@ -92,17 +64,6 @@ def _best_rates(rows: pd.DataFrame) -> pd.DataFrame:
     best = means.reset_index().sort_values("validation_accuracy", ascending=False, kind="stable", na_position="last")
     best = best.drop_duplicates(setting)[[*setting, "learning_rate"]]
     return rows.merge(best, on=[*setting, "learning_rate"])
-
-
-def reference(rows: pd.DataFrame) -> str | None:
-    """Name the implementation that others are set against: ``native`` where it took part; None without any."""
-    names = sorted({str(name) for name in rows["implementation"].dropna()})
-    return "native" if "native" in names else next(iter(names), None)
-
-
-def of_reference(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows without an implementation and those of the reference, so that norms alone differ."""
-    return rows[rows["implementation"].isna() | (rows["implementation"] == reference(rows))]
 
 
 def paired(

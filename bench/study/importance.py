@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
-from bench.study.compared import completed, option_rank, reference
+from reports.study_views import completed, option_rank, reference, target
 
 METHOD = (
     "permutation importance of a random forest: the share of the variance that is no longer explained when the"
@@ -89,15 +89,6 @@ class _Table:
     target: NDArray[np.float64]
     column: str
     seeds: NDArray[np.int64]
-
-
-def target(trials: pd.DataFrame) -> str:
-    """Name the accuracy that most trials have: on validation data, which tuning trials have too, else on the test set.
-
-    Trials are as ``compared.completed`` gives them.
-    """
-    known = {name: int(trials[name].notna().sum()) for name in ("validation_accuracy", "accuracy")}
-    return max(known, key=lambda name: known[name])
 
 
 def _table(trials: pd.DataFrame) -> _Table | None:

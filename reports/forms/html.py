@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from ..document import Document, Picture
+from ..document import Brush, Document, Picture
 from ..figures import svg
 from ..style import GREY, SLOTS, TINTS
 
@@ -21,14 +23,25 @@ def text(document: Document) -> str:
     return template.render(
         document=document,
         picture=_picture,
+        brush=_brush,
         style=Markup(_palette() + _file("report.css")),  # noqa: S704 - our own files
-        script=Markup(_file("report.js")),  # noqa: S704 - our own files
+        script=Markup(_file("report.js") + _brushing(document)),  # noqa: S704 - our own files
     )
 
 
 def _picture(picture: Picture) -> Markup:
     # The SVG is made by ElementTree, which escapes what it is given.
     return Markup(svg.inline(picture.draw(), f"picture-{picture.key}", picture.finding))  # noqa: S704
+
+
+def _brush(brush: Brush) -> Markup:
+    """Write a brush for the page's script; signs that HTML gives a meaning are escaped."""
+    return htmlsafe_json_dumps(asdict(brush), ensure_ascii=False)
+
+
+def _brushing(document: Document) -> str:
+    is_brushed = any(picture.brush for section in document.sections for picture in section.pictures)
+    return _file("parallel.js") if is_brushed else ""
 
 
 def _palette() -> str:

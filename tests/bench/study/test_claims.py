@@ -8,7 +8,8 @@ import pytest
 from planted_trials import make
 
 from bench.study.claims import claims
-from bench.study.compared import comparable, option_rank, options, paired
+from bench.study.compared import comparable, paired
+from reports.study_views import option_rank, options
 
 
 def of(found, key, **named):

@@ -4,7 +4,7 @@ import pytest
 from planted_trials import make
 
 pytest.importorskip("sklearn", reason="importance needs scikit-learn: pip install 'groupnorm-bench[study]'")
-from bench.study.importance import COLUMNS, importance, target
+from bench.study.importance import COLUMNS, importance
 
 
 def effect(row):
@@ -57,9 +57,3 @@ def test_of_too_few_trials_nothing_is_said(frame):
 
 def test_one_seed_has_no_interval():
     assert importance(make(seeds=1, folds=2, effect=effect))["low"].isna().all()
-
-
-def test_the_accuracy_on_validation_data_is_explained_unless_few_have_it():
-    frame = make()
-    assert target(frame) == "validation_accuracy"
-    assert target(frame.assign(validation_accuracy=float("nan"))) == "accuracy"
