@@ -121,9 +121,9 @@ def _sentences(named: pd.DataFrame, claims: Sequence[Mapping[str, Any]]) -> tupl
         why = "no completed trial" if named.empty else "no pair of completed trials with an accuracy on the test set"
         first = f"Group norm against batch norm: nothing can be said, there is {why}."
         return (first, *(str(one["sentence"]) for one in rest))
-    answers = [f"at {sections.AT.get(str(one['budget']), '')} {one['answer']}" for one in leading]
+    answers = "; ".join(f"at {sections.AT.get(str(one['budget']), '')}: {one['answer']}" for one in leading)
     return (
-        f"{leading[0]['question']} {q.listed(answers).capitalize()}.",
+        f"{leading[0]['question']} {answers.capitalize()}.",
         *(str(one["sentence"]) for one in (*leading, *rest)),
     )
 

@@ -48,3 +48,36 @@ def make(
             rows.append(row | {"peak_bytes": 1e6 * size, "duration_s": 2.0})
     frame = pd.DataFrame(rows).astype({"groups": "Int64", "accuracy": float, "loss": float})
     return frame.astype({"implementation": object})
+
+
+def curves(trials, epochs=3):
+    """Give each completed trial its epochs, rising towards its accuracy."""
+    rows = [
+        {
+            "study_id": row.study_id, "trial": row.trial, "epoch": epoch, "updates": row.updates * epoch // epochs,
+            "train_loss": 1 / epoch, "validation_loss": 1.1 / epoch, "seconds": 0.5,
+            "validation_accuracy": row.validation_accuracy * (1 - 0.2 / 3**epoch),
+        }
+        for row in trials[trials["status"] == "complete"].itertuples()
+        for epoch in range(1, epochs + 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=EPOCH_COLUMNS)
+
+
+EPOCH_COLUMNS = [
+    "study_id", "trial", "epoch", "updates", "train_loss", "validation_loss", "validation_accuracy", "seconds",
+]  # fmt: skip
+
+FACTS = {
+    "format": 1,
+    "command": ["gnbench", "study", "--out", "my study"],
+    "settings": {"norms": "none,batch,group", "seeds": 3, "threads": 2},
+    "versions": {"torch": "2.13.0", "optuna": "5.0.0"},
+    "host": {"system": "Linux 6.1", "python": "3.11.7", "machine": "x86_64"},
+    "cpu": {"model": "AMD EPYC 9R14", "available_cores": 2},
+    "start": "2026-11-30T18:00:00Z",
+    "end": "2026-11-30T18:12:00Z",
+    "data": {"name": "digits", "source": "scikit-learn load_digits", "classes": 10, "train_size": 1000, "sha256": None},
+    "sampler": "grid",
+    "counts": {"complete": 10},
+}

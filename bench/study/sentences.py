@@ -81,13 +81,20 @@ def best(leader: str, beaten: Sequence[str], equal: Sequence[str], nearest: Resa
     """Say which number of groups leads, which it beats, and which it cannot be told from."""
     parts = [f"{at}, {option(leader)} has the highest mean accuracy"]
     if beaten:
-        parts.append(f"it beats {listed([option(one) for one in beaten])}")
+        parts.append(f"it beats {_groups(beaten, 'and')}")
     if equal:
-        parts.append(f"it cannot be told from {listed([option(one) for one in equal], 'or')}")
+        parts.append(f"it cannot be told from {_groups(equal, 'or')}")
     if nearest.low is not None and nearest.high is not None:
         parts.append(f"the nearest is {points(nearest.centre)} {signed(nearest.low, nearest.high)} behind")
     widened = f" (intervals widened by Bonferroni for all {pairs} pairs of numbers of groups)" if pairs > 1 else ""
     return f"{'; '.join(parts)}, {nearest.pairs} pairs of seed and fold{widened}. {power(nearest)}".rstrip()
+
+
+def _groups(names: Sequence[str], last: str) -> str:
+    """Name numbers of groups in short, "1, 2 or 16 groups": layer norm has one, instance norm one a channel."""
+    numbers = ["1" if name == "layer" else name.partition(" ")[2] for name in names if name != "instance"]
+    words = [f"{listed(numbers, last)} group{'' if numbers == ['1'] else 's'}"] if numbers else []
+    return listed(words + ["a group a channel"] * ("instance" in names), last)
 
 
 def swapped(found: Resampled | None, name: str, other: str, *, margin: float | None, answer: str) -> str:

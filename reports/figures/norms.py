@@ -10,6 +10,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from .. import study_looks
 from .canvas import STYLE, blank, legend, value_axis
 
+_FENCE = 2.0
+"""What is further below the lower quartile than so many interquartile ranges is left to the table."""
+
 
 @rc_context(STYLE)
 def draw(view: pd.DataFrame, x: str, label: str) -> Figure:
@@ -26,9 +29,10 @@ def draw(view: pd.DataFrame, x: str, label: str) -> Figure:
         value_axis(axes, view[x].astype(int))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    # Norms differ by tenths of a point near the top; a first epoch near chance would hide that.
-    low = float(view["low"].quantile(0.1))
-    axes.set_ylim(bottom=max(0.0, min(low, float(view["mean"].median()) - 0.02) - 0.005))
+    # Norms differ by tenths of a point near the top; a network that learnt nothing would hide that.
+    quarter, three = (float(view["mean"].quantile(share)) for share in (0.25, 0.75))
+    fence = quarter - _FENCE * max(three - quarter, 0.005)
+    axes.set_ylim(bottom=max(fence, float(view["low"].min()) - 0.003))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
     axes.set_xlabel(label)
     legend(figure, looks, names)

@@ -197,7 +197,8 @@ def by_batch(named: pd.DataFrame) -> Section:
                 finding=f"At {AT[budget]} {best['option']} at batch size {best['batch_size']} has the highest mean,"
                 f" {_accuracy(best['mean'])}",
                 reading="Bands reach from the lowest seed to the highest; the highest mean is no proof, see the claims."
-                " Of the numbers of groups one is drawn; the table has them all.",
+                " The axis may begin above what is far below the rest. Of the numbers of groups one is drawn;"
+                " the table has them all.",
                 draw=partial(norms_figure.draw, drawn, "batch_size", f"batch size, at {AT[budget]}"),
                 table=table,
             )
@@ -231,7 +232,7 @@ def _curve(view: pd.DataFrame, drawn: pd.DataFrame, budget: str, size: int) -> P
     return Picture(
         key=f"curve-{budget}-{size}",
         finding=f"Batch size {size}, {AT[budget]}: {leader['option']} ends highest, at {_accuracy(leader['mean'])}",
-        reading="The axis may begin above the first epochs.",
+        reading="The axis may begin above what is far below the rest.",
         draw=partial(norms_figure.draw, drawn, "epoch", f"epoch (batch size {size}, {AT[budget]})"),
         table=table,
     )
