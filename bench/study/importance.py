@@ -32,7 +32,7 @@ COLUMNS = ("variable", "importance", "low", "high", "trials", "target", "method"
 VARIABLES = ("norm", "batch_size", "learning_rate", "implementation", "budget", "seed")
 LEAST_TRIALS = 12
 """With fewer the held-out third is four trials or less."""
-_TREES = 40
+_TREES = 32
 _SHUFFLES = 4
 _SPLITS = 6
 _DRAWS = 24
@@ -140,8 +140,10 @@ def _lost(table: _Table, rows: NDArray[np.int64], random: np.random.Generator) -
     forest = RandomForestRegressor(n_estimators=_TREES, min_samples_leaf=2, random_state=state, n_jobs=1)
     forest.fit(table.settings[rows[~held]], table.target[rows[~held]])
     shown = table.settings[rows[held]], table.target[rows[held]]
+    if np.ptp(table.target[rows]) == 0:
+        return np.zeros(len(table.names))
     lost = permutation_importance(
         forest, *shown, n_repeats=_SHUFFLES, random_state=state, scoring="neg_mean_squared_error", n_jobs=1
     )
-    # Over the variance of all: that of the held-out third is next to nothing where it has no failed network.
-    return np.asarray(lost.importances_mean, dtype=np.float64) / (2 * float(np.var(table.target)))
+    # Over the variance of all drawn: the held-out third has next to none where no network in it has failed.
+    return np.asarray(lost.importances_mean, dtype=np.float64) / (2 * float(np.var(table.target[rows])))

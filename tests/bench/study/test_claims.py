@@ -41,13 +41,13 @@ def test_a_lead_of_batch_norm_is_a_plain_no():
 
 def test_of_equal_norms_false_leads_are_rare_and_the_smallest_difference_is_told():
     wrong = 0
-    for seed in range(60):
+    for seed in range(40):
         frame = make(norms=(("batch", None), ("group", 8)), sizes=(8,), seed=seed)
         beats = of(claims(frame), "beats")
         wrong += beats.answer != "undecided"
         assert beats.high > beats.estimate > beats.low
         assert beats.smallest > 0
-    assert wrong <= 4
+    assert wrong <= 3
 
 
 def test_the_sentence_gives_estimate_interval_pairs_and_power():

@@ -15,7 +15,7 @@ def effect(row):
 @pytest.fixture(scope="module")
 def found():
     frame = make(effect=effect, rates=(0.1, 0.01), folds=1, seeds=4, shared=0.0, purpose="tune")
-    return importance(frame, draws=12).set_index("variable")
+    return importance(frame, draws=8).set_index("variable")
 
 
 def test_the_planted_order_is_found(found):
