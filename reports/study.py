@@ -35,6 +35,7 @@ def write(
     *,
     claims: Sequence[Mapping[str, Any]] = (),
     importance: pd.DataFrame | None = None,
+    steps: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``report.html`` and ``report.md`` into the folder ``out`` and name the files.
 
@@ -51,10 +52,13 @@ def write(
         ``level``, ``comparisons``, ``pairs``, ``smallest``, ``budget``, ``batch_size``.
     importance
         One row a setting: ``variable``, ``importance``, ``low``, ``high``, ``trials``, ``target``, ``method``.
+    steps
+        Where steps were timed apart: one row a norm, implementation and batch size, with ``step_s``, ``low``,
+        ``high``, ``speedup`` with its interval, and the ``reference``.
     """
     out.mkdir(parents=True, exist_ok=True)
-    page = compose(trials, epochs, facts, claims, importance)
-    short = compose(trials, epochs, facts, claims, importance, most_rows=MOST_ROWS)
+    page = compose(trials, epochs, facts, claims=claims, importance=importance, steps=steps)
+    short = compose(trials, epochs, facts, claims=claims, importance=importance, steps=steps, most_rows=MOST_ROWS)
     return [_replace(out / "report.html", html.text(page)), _replace(out / "report.md", markdown.text(short))]
 
 
@@ -62,9 +66,10 @@ def compose(
     trials: pd.DataFrame,
     epochs: pd.DataFrame,
     facts: Mapping[str, Any],
+    *,
     claims: Sequence[Mapping[str, Any]] = (),
     importance: pd.DataFrame | None = None,
-    *,
+    steps: pd.DataFrame | None = None,
     most_rows: int | None = None,
 ) -> Document:
     """Say everything that the page of a study says; ``most_rows`` cuts the table of trials."""
@@ -77,7 +82,7 @@ def compose(
         sections.importance(importance),
         sections.by_batch(named),
         sections.curves(named, epochs),
-        sections.step_times(named, remembered),
+        sections.step_times(named, remembered, steps),
         sections.status(trials),
         _data(facts),
         Section(key="environment", title="Machine and study", tables=(machine.table([info]),)),

@@ -24,13 +24,13 @@ _FAVOURITE = 8
 """The number of groups that the tutorial recommends."""
 
 
-def option(norm: str, groups: object) -> str:
+def option(norm: str, groups: Any) -> str:
     """Name a point of the flat axis of norm and groups.
 
-    >>> option("group", 8), option("layer", 1)
+    >>> option("group", 8.0), option("layer", 1)
     ('group 8', 'layer')
     """
-    return f"group {groups}" if norm == "group" else norm
+    return f"group {int(groups)}" if norm == "group" else norm
 
 
 def options(trials: pd.DataFrame) -> pd.Series:

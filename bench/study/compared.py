@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,6 +97,20 @@ def paired(
         settings=max(1, table.shape[1]),
         test_samples=_fewest_samples(first, second),
     )
+
+
+def log_ratios(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, ...]:
+    """Give log(first's step / second's) for each norm and batch size that both have; settings in their order."""
+    sides = [
+        rows["step_s"].astype(float).groupby([rows["option"], rows["batch_size"]]).mean() for rows in (first, second)
+    ]
+    return tuple(math.log(one) for one in (sides[0] / sides[1]).dropna())
+
+
+def times_vary(rows: pd.DataFrame) -> bool:
+    """Say whether trials of a setting have step times of their own; one taken once for all of them is no replicate."""
+    keys = [rows[name] for name in ("option", "implementation", "batch_size")]
+    return bool((rows["step_s"].groupby(keys).nunique() > 1).any())
 
 
 def _by_unit(rows: pd.DataFrame, over: Sequence[str], value: str, *, log: bool) -> pd.Series:

@@ -117,18 +117,18 @@ def swapped(found: Resampled | None, name: str, other: str, *, margin: float | N
     )
 
 
-def faster(found: Resampled | None, name: str, other: str) -> str:
+def faster(found: Resampled | None, name: str, other: str, *, of: str) -> str:
     """Say whether a training step is faster with an implementation; ``found`` is of log ratios other / name."""
     if found is None:
         return f"Nothing is known of the time of a step with {name} against {other}: no pair of trials was completed."
     ratio = math.exp(found.centre)
     if found.low is None or found.high is None or found.smallest is None:
-        return f"A training step with {name} ran at {ratio:.2f}× the speed of {other} in a single pair."
+        return f"A training step with {name} ran at {ratio:.2f}× the speed of {other}; a single figure has no interval."
     bounds = f"{ratio:.2f}× the speed of {other} [{math.exp(found.low):.2f}, {math.exp(found.high):.2f}]"
     sure = found.low > 0 or found.high < 0
     said = f"is {'faster' if found.centre > 0 else 'slower'}" if sure else "cannot be told from it in time"
     return (
-        f"A training step with {name} runs at {bounds}: it {said}, {found.pairs} pairs of seed and fold. A true ratio"
+        f"A training step with {name} runs at {bounds}: it {said}, {found.pairs} {of}. A true ratio"
         f" of {math.exp(found.smallest):.3f}× would have shown with {_POWER} power."
     )
 

@@ -244,8 +244,8 @@ def _ends_and_middle(sizes: Sequence[int]) -> Iterable[int]:
     return sizes[0], sizes[len(sizes) // 2], sizes[-1]
 
 
-def step_times(named: pd.DataFrame, remembered: Mapping[str, int]) -> Section:
-    """Show the time of a training step by implementation."""
+def step_times(named: pd.DataFrame, remembered: Mapping[str, int], timed: pd.DataFrame | None = None) -> Section:
+    """Show the time of a training step by implementation; with intervals where steps were ``timed`` apart."""
     view = found.steps(named)
     if view.empty:
         return Section(key="steps", title="Time of a training step")
@@ -271,7 +271,28 @@ def step_times(named: pd.DataFrame, remembered: Mapping[str, int]) -> Section:
         draw=partial(steps.draw, view, _step_looks(view, remembered)),
         table=table,
     )
-    return Section(key="steps", title="Time of a training step", pictures=(picture,))
+    apart = () if timed is None or timed.empty else (_timed_apart(timed),)
+    return Section(key="steps", title="Time of a training step", pictures=(picture,), tables=apart)
+
+
+def _timed_apart(timed: pd.DataFrame) -> tables.Table:
+    return tables.of_frame(
+        "Steps timed apart from trainings, in alternating rounds on fresh workers; intervals are 95 %, between passes",
+        timed.assign(option=found.options(timed)),
+        {
+            "option": ("norm", None),
+            "implementation": ("implementation", None),
+            "batch_size": ("batch size", q.count),
+            "step_s": ("step", q.seconds),
+            "low": ("low", q.seconds),
+            "high": ("high", q.seconds),
+            "speedup": ("speed-up", q.ratio),
+            "speedup_low": ("low", q.ratio),
+            "speedup_high": ("high", q.ratio),
+            "reference": ("over", None),
+            "norm_share": ("norm's share", q.percent),
+        },
+    )
 
 
 def _step_looks(view: pd.DataFrame, remembered: Mapping[str, int]) -> dict[str, Look]:

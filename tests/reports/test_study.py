@@ -166,7 +166,7 @@ def test_tuning_trials_alone_are_shown_by_their_validation_accuracy():
 
 
 def test_importance_is_read_against_the_seed(trials):
-    document = study.compose(trials, curves(trials), FACTS, CLAIMS, IMPORTANCE)
+    document = study.compose(trials, curves(trials), FACTS, importance=IMPORTANCE)
     (picture,) = next(one for one in document.sections if one.key == "importance").pictures
     assert picture.finding == "Above the noise over seeds: norm"
 
