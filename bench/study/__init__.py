@@ -10,6 +10,7 @@ steps only), with ``usable`` (which implementations can be trained with). These 
 On the other side, only ever started: ``worker``, with ``train`` (one point), ``clocked`` (steps in alternating rounds),
 ``layers``, ``network``, ``resnet`` and ``unet`` (what is trained).
 
-After the trials: ``compared`` (which rows may be compared, and their pairs), ``claim`` (a record), ``claims`` and ``swaps`` (questions,
-with ``sentences`` for answers) and ``importance`` (which setting matters); pure on the frame of trials.
+After the trials: ``compared`` (which rows may be compared, and their pairs), ``claim`` (a record), ``claims`` and
+``swaps`` (questions, with ``sentences`` for answers) and ``importance`` (which setting matters); pure on the frame of
+trials.
 """

@@ -108,7 +108,7 @@ def _best_groups(rows: pd.DataFrame, budget: str, overlap: float) -> Iterator[Cl
     yield accuracy(
         key="best_groups",
         question="Is one number of groups the best?",
-        sentence=sentences.best(leader, beaten, equal, nearest, at=sentences.AT[budget], pairs=family),
+        sentence=sentences.best(leader, beaten, equal, nearest, at=sentences.AT[budget], family=family),
         found=nearest,
         answer="undecided" if equal else "yes",
         comparisons=family,

@@ -59,7 +59,7 @@ def compared(found: Resampled | None, sides: tuple[str, str], *, at: str, among:
         return f"{at}, nothing is known of {one} against {other}: no pair of trials was completed."
     if found.low is None or found.high is None:
         return (
-            f"{at}, {one} was {points(found.centre)} {_more(found.centre)} {what} than {other} in a single pair{among},"
+            f"{at}, {one} was {points(found.centre)} {_more(found.centre)} {what} than {other} in a single pair,"
             " which cannot decide."
         )
     bounds = f"{points(found.centre)} {signed(found.low, found.high)}"
@@ -67,7 +67,12 @@ def compared(found: Resampled | None, sides: tuple[str, str], *, at: str, among:
         said = f"{one} is {_more(found.centre)} {what} than {other}, by {bounds}"
     else:
         said = f"{one} cannot be told from {other}: {_more(found.centre)} {what} by {bounds}"
-    return f"{at}, {said}, {found.pairs} pairs of seed and fold{among}. {power(found)}"
+    return f"{at}, {said}, {pairs(found)}{among}. {power(found)}"
+
+
+def pairs(found: Resampled) -> str:
+    """Count the pairs."""
+    return f"{found.pairs} {'pair' if found.pairs == 1 else 'pairs'} of seed and fold"
 
 
 def power(found: Resampled) -> str:
@@ -77,7 +82,7 @@ def power(found: Resampled) -> str:
     return f"A true difference of {points(found.smallest)} would have shown with {_POWER} power."
 
 
-def best(leader: str, beaten: Sequence[str], equal: Sequence[str], nearest: Resampled, *, at: str, pairs: int) -> str:
+def best(leader: str, beaten: Sequence[str], equal: Sequence[str], nearest: Resampled, *, at: str, family: int) -> str:
     """Say which number of groups leads, which it beats, and which it cannot be told from."""
     parts = [f"{at}, {option(leader)} has the highest mean accuracy"]
     if beaten:
@@ -86,8 +91,9 @@ def best(leader: str, beaten: Sequence[str], equal: Sequence[str], nearest: Resa
         parts.append(f"it cannot be told from {_groups(equal, 'or')}")
     if nearest.low is not None and nearest.high is not None:
         parts.append(f"the nearest is {points(nearest.centre)} {signed(nearest.low, nearest.high)} behind")
-    widened = f" (intervals widened by Bonferroni for all {pairs} pairs of numbers of groups)" if pairs > 1 else ""
-    return f"{'; '.join(parts)}, {nearest.pairs} pairs of seed and fold{widened}. {power(nearest)}".rstrip()
+    is_widened = family > 1 and nearest.low is not None
+    widened = f" (intervals widened by Bonferroni for all {family} pairs of numbers of groups)" if is_widened else ""
+    return f"{'; '.join(parts)}, {pairs(nearest)}{widened}. {power(nearest)}".rstrip()
 
 
 def _groups(names: Sequence[str], last: str) -> str:
@@ -112,7 +118,7 @@ def swapped(found: Resampled | None, name: str, other: str, *, margin: float | N
     }.get(answer, "cannot be shown to leave accuracy within the noise over seeds, nor to move it beyond")
     return (
         f"{name} in place of {other} {said}: {100 * found.centre:+.2f} points {signed(found.low, found.high)} against a"
-        f" margin of {100 * margin:.2f} (the standard deviation over seeds), {found.pairs} pairs of seed and fold; two"
+        f" margin of {100 * margin:.2f} (the standard deviation over seeds), {pairs(found)}; two"
         f" one-sided tests at 5 % each. {power(found)}"
     )
 
