@@ -135,8 +135,14 @@ def _ranges(rows: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
 
 
 def steps(named: pd.DataFrame) -> pd.DataFrame:
-    """Give the time of a training step by implementation (or norm without one) and batch size: medians over trials."""
+    """Give the time of a training step by implementation (or norm without one) and batch size: medians over trials.
+
+    Of norms that every implementation computed: a study may train some of them with the reference alone.
+    """
     rows = named[named["step_s"].notna()]
+    by_name = [set(part["option"]) for _, part in rows[rows["implementation"].notna()].groupby("implementation")]
+    shared = set.intersection(*by_name) if by_name else set()
+    rows = rows[rows["implementation"].isna() | rows["option"].isin(shared)]
     who = rows["implementation"].astype(object).where(rows["implementation"].notna(), rows["norm"].map(_without))
     keys = [who.rename("who"), rows["batch_size"]]
     columns = ["step_s", "norm_share", "peak_bytes"]

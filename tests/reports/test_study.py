@@ -236,3 +236,16 @@ def test_bands_reach_from_the_lowest_seed_to_the_highest():
 def test_of_the_numbers_of_groups_one_is_drawn():
     named = found.completed(make(norms=(("none", None), ("group", 2), ("group", 16), ("group", 4)), seeds=1, folds=1))
     assert found.drawn_options(named) == ["none", "group 4"]
+
+
+def test_implementations_are_timed_on_the_norms_that_all_of_them_computed():
+    frame = make(seeds=1, folds=1, sizes=(8,), implementations=("native", "cpp"), step_s=lambda row: row["groups"] or 1)
+    alone = frame[(frame["implementation"] != "cpp") | (frame["groups"] == 8)]
+    times = found.steps(found.completed(alone)).set_index("who")
+    assert times.loc["native", "step_s"] == times.loc["cpp", "step_s"] == 8
+    assert times.loc["native", "trials"] == 1
+
+
+def test_a_single_epoch_is_no_curve(trials):
+    document = study.compose(trials, curves(trials, epochs=1), FACTS)
+    assert "curves" not in [section.key for section in document.sections]
