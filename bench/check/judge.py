@@ -104,13 +104,14 @@ def by_bars(law: str, output: Tensor, truth: Truth) -> Finding:
         found = errors_of(output, truth.values).max_rel
         said = f"{truth.what}: error {found:.3g} of the largest magnitude, {bar:g} allowed"
         return Finding(law=law, holds=found <= bar, figure=found, bar=bar, reason=said)
-    nearest = truth.values.to(output.dtype)
-    off = int((output != nearest).sum().item())
+    # A value that stands in many places is one chance to be off: x of 16 bits far from zero has but a few dozen.
+    values = truth.values.unique().numel()
+    off = truth.values[output != truth.values.to(output.dtype)].unique().numel()
     # Of few values one may lie so near the middle between two that float32 cannot tell its side.
-    bar = max(HALF_BAR, 1.0 / max(1, output.numel()))
+    bar = max(HALF_BAR, 1.0 / max(1, values))
     far = _beyond_a_neighbour(output, truth.values)
-    share = off / max(1, output.numel())
-    said = f"{truth.what}: {off:,} of {output.numel():,} values are not the nearest, {bar:.2%} may be"
+    share = off / max(1, values)
+    said = f"{truth.what}: {off:,} of {values:,} values are not the nearest, {bar:.2%} may be"
     if far:
         said += f"; {far:,} are further off than the next"
     return Finding(law=law, holds=share <= bar and not far, figure=share, bar=bar, reason=said)

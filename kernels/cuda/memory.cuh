@@ -60,7 +60,12 @@ __device__ __forceinline__ void store_vector(ELEMENT* g, const Vector& v) {
 __device__ __forceinline__ float activate(float v, int activation) {
   if (activation == 1) {
     // v / (1 + e^-v) with two special functions, the most that memory's pace leaves room for in bfloat16.
-    return v * device::reciprocal_approx(1.0f + device::exp2_approx(v * -1.4426950408889634f));
+    const float divisor = 1.0f + device::exp2_approx(v * -1.4426950408889634f);
+    const float inverse = device::reciprocal_approx(divisor), y = v * inverse;
+    if (sizeof(ELEMENT) < 4) return y;
+    // float32 shows the reciprocal's own error: the division's remainder takes it out. Of infinities it is NaN.
+    const float remainder = fmaf(-y, divisor, v);
+    return remainder == remainder ? fmaf(remainder, inverse, y) : y;
   }
   return activation == 2 && v < 0.0f ? 0.0f : v;  // a NaN stays
 }

@@ -45,7 +45,7 @@ def statistics_of(x, num_groups, eps=1e-5):
 
 def backward(
     dy, x, num_groups, weight=None, bias=None, *, activation=0, sanitizer="watch", seed=0, source=SOURCE,
-    wants=(True, True, True), alignment=16, plan=None,
+    wants=(True, True, True), alignment=16, plan=None, statistics=None,
 ):  # fmt: skip
     """Give (dx, dweight, dbias), None for what is not wanted."""
     plan = plan or plan_of(x, num_groups, wants, alignment)
@@ -59,7 +59,7 @@ def backward(
     pointers = backward_plan.Pointers(
         dy=cpu.reads(dy, "dy"),
         x=cpu.reads(x, "x"),
-        statistics=cpu.reads(statistics_of(x, num_groups), "statistics"),
+        statistics=cpu.reads(statistics_of(x, num_groups) if statistics is None else statistics, "statistics"),
         weight=given[0],
         bias=given[1],
         dx=dx,

@@ -55,16 +55,25 @@ def forward(
     """Give (y, statistics) of a plan's launches."""
     y, statistics = torch.empty_like(x), torch.empty(x.shape[0], num_groups, 3)
     parameter = next((p.dtype for p in (weight, bias) if p is not None), torch.float32)
+    flags = {"activation": activation, "parameters_are_float": parameter == torch.float32, "eps": eps}
+    launched(
+        plan, x, y, (weight, bias), statistics=statistics, flags=flags, sanitizer=sanitizer, seed=seed, source=source
+    )
+    return y, statistics
+
+
+def launched(plan, x, y, parameters, *, statistics, flags, sanitizer="watch", seed=0, source=SOURCE):
+    """Run a plan's launches, which write y and, where they are wanted, statistics."""
+    weight, bias = parameters
     pointers = launcher.Pointers(
         x=cpu.reads(x, "x"),
         y=cpu.writes(y, "y"),
         weight=None if weight is None else cpu.reads(weight, "weight"),
         bias=None if bias is None else cpu.reads(bias, "bias"),
-        statistics=cpu.writes(statistics, "statistics"),
+        statistics=None if statistics is None else cpu.writes(statistics, "statistics"),
         slots=cpu.writes(torch.empty(plan.slots, 4), "slots") if plan.slots else None,
         counters=cpu.updates(torch.zeros(plan.counters, dtype=torch.int32), "counters") if plan.counters else None,
     )
-    flags = {"activation": activation, "parameters_are_float": parameter == torch.float32, "eps": eps}
     launches = [
         cpu.Launch(
             kernel=launch.kernel,
@@ -78,7 +87,6 @@ def forward(
         for launch in plan.launches
     ]
     module(plan, x, sanitizer, source).run(launches, seed=seed)
-    return y, statistics
 
 
 def oracle(x, num_groups, weight=None, bias=None, *, eps=1e-5, activation=0):
