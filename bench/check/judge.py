@@ -105,8 +105,8 @@ def by_bars(law: str, output: Tensor, truth: Truth) -> Finding:
         said = f"{truth.what}: error {found:.3g} of the largest magnitude, {bar:g} allowed"
         return Finding(law=law, holds=found <= bar, figure=found, bar=bar, reason=said)
     # A value that stands in many places is one chance to be off: x of 16 bits far from zero has but a few dozen.
-    values = truth.values.unique().numel()
-    off = truth.values[output != truth.values.to(output.dtype)].unique().numel()
+    values = _distinct(truth.values)
+    off = _distinct(truth.values[output != truth.values.to(output.dtype)])
     # Of few values one may lie so near the middle between two that float32 cannot tell its side.
     bar = max(HALF_BAR, 1.0 / max(1, values))
     far = _beyond_a_neighbour(output, truth.values)
@@ -115,6 +115,10 @@ def by_bars(law: str, output: Tensor, truth: Truth) -> Finding:
     if far:
         said += f"; {far:,} are further off than the next"
     return Finding(law=law, holds=share <= bar and not far, figure=share, bar=bar, reason=said)
+
+
+def _distinct(values: Tensor) -> int:
+    return int(values.unique().numel())  # type: ignore[no-untyped-call] # torch leaves it so
 
 
 def _beyond_a_neighbour(output: Tensor, values: Tensor) -> int:
