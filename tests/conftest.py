@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # A deadline is a timing asserted in a test: on a busy machine it fails for no fault of the code.
@@ -17,3 +18,20 @@ os.environ.setdefault("GNBENCH_SHARE_DEVICE", "1")
 sys.path.append(str(Path(__file__).parent / "cuda_on_cpu"))
 # Likewise the trials with planted truths, which tests of bench and of reports share.
 sys.path.append(str(Path(__file__).parent))
+
+_STUDIED = ("plan", "stats", "check", "capture", "study", "record")
+"""Rooms of bench whose tests measure nothing."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """With pytest-xdist let those that measure run one after the other, beside the rest: tox does so on two cores.
+
+    The rest goes by folders, whose tests share what a session compiles.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    here = Path(__file__).parent
+    for item in items:
+        room, *inner = item.path.relative_to(here).parts
+        measures = room == "bench" and inner[0] not in _STUDIED
+        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(item.path.parent)))
