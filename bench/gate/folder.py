@@ -16,8 +16,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +24,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.record.durable import replace_file
-from bench.record.folders import cannot_write, make_empty, read_object, unused, write_object
-from bench.record.holding import CannotHold, Held, hold
+from bench.record.folders import cannot_write, locked, make_empty, read_object, unused, write_object
 from reports.schema import FORMAT_VERSION
 
 INFO, PASSES, VERDICTS, COMMENT, JUNIT, FOREST, LOG = (
@@ -40,7 +38,6 @@ INFO, PASSES, VERDICTS, COMMENT, JUNIT, FOREST, LOG = (
 )
 RECORDING = "recording.jsonl"
 _SIDES = "sides"
-_LOCK = ".lock"
 _MEND = "name a folder that 'gnbench gate' wrote"
 
 
@@ -82,16 +79,9 @@ class GateFolder:
         """Remove the copies: nothing is left to be continued."""
         shutil.rmtree(self.sides, ignore_errors=True)
 
-    @contextmanager
-    def lock(self, argument: str) -> Iterator[None]:
-        """Hold the folder while its gate is in progress; UsageError where another process does."""
-        try:
-            with hold(self.path / _LOCK, self.path):
-                yield
-        except Held as held:
-            raise UsageError(argument, f"{held.who} is measuring into {self.path}", "wait for it") from None
-        except CannotHold as error:
-            raise cannot_write("--out", self.path, error.why) from None
+    def lock(self, argument: str) -> AbstractContextManager[None]:
+        """Hold it while it is in progress; UsageError where another process does, or it cannot be written."""
+        return locked(self.path, argument)
 
 
 def create(path: Path, info: dict[str, Any]) -> GateFolder:

@@ -1,13 +1,18 @@
-"""What the folders of runs, profiles and gates have in common: a name below ``runs``, a JSON object, one refusal."""
+"""What the folders of runs, profiles, gates and studies have in common: a name, a lock, a JSON object, one refusal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.durable import DamagedRun, replace_file
+from bench.record.durable import DamagedRun, remove_unfinished, replace_file
+from bench.record.holding import CannotHold, Held, hold
+
+LOCK = ".lock"
 
 
 def unused(name: str) -> Path:
@@ -47,3 +52,26 @@ def write_object(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object, whole or not at all; ValueError where a float is not finite."""
     text = json.dumps(content, allow_nan=False, indent=2) + "\n"
     replace_file(path, lambda file: file.write(text.encode()))
+
+
+@contextmanager
+def locked(
+    path: Path, argument: str, *, doing: str = "measuring into", unfinished: Sequence[str] = ()
+) -> Iterator[None]:
+    """Hold a folder while it is written to; the system lets go of it should the process die.
+
+    What a process that died has left of the files ``unfinished`` is removed.
+
+    Raises
+    ------
+    UsageError
+        Another process holds it (it is ``doing`` so), or the folder cannot be written.
+    """
+    try:
+        with hold(path / LOCK, path):
+            remove_unfinished(path, unfinished)
+            yield
+    except Held as held:
+        raise UsageError(argument, f"{held.who} is {doing} {path}", "wait for it, or name another folder") from None
+    except CannotHold as error:
+        raise cannot_write(argument, path, error.why) from None

@@ -11,17 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.durable import remove_unfinished
-from bench.record.folders import cannot_write, read_object, unused, write_object
-from bench.record.holding import CannotHold, Held, hold
+from bench.record.folders import LOCK, cannot_write, locked, read_object, unused, write_object
 from reports.schema import FORMAT_VERSION
 
 INFO, JOURNAL, RESULTS, SAMPLES, REPORT = (
@@ -32,7 +29,6 @@ INFO, JOURNAL, RESULTS, SAMPLES, REPORT = (
     "report.html",
 )
 WORKER_LOG = "worker.log"
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,27 +69,12 @@ class RunDirectory:
 
     def forget(self) -> None:
         """Remove what a run writes before its first visit."""
-        for name in (INFO, WORKER_LOG, _LOCK):
+        for name in (INFO, WORKER_LOG, LOCK):
             (self.path / name).unlink(missing_ok=True)
 
-    @contextmanager
-    def lock(self, argument: str = "--out") -> Iterator[None]:
-        """Hold the run while it is in progress; the system lets go of it should the process die.
-
-        Raises
-        ------
-        UsageError
-            Another process holds it, or the folder cannot be written.
-        """
-        try:
-            with hold(self.path / _LOCK, self.path):
-                remove_unfinished(self.path, (INFO, RESULTS, SAMPLES, REPORT, "report.md"))
-                yield
-        except Held as held:
-            found = f"{held.who} is measuring into {self.path}"
-            raise UsageError(argument, found, "wait for it, or name another folder") from None
-        except CannotHold as error:
-            raise cannot_write(argument, self.path, error.why) from None
+    def lock(self, argument: str = "--out") -> AbstractContextManager[None]:
+        """Hold it while it is in progress; UsageError where another process does, or it cannot be written."""
+        return locked(self.path, argument, unfinished=(INFO, RESULTS, SAMPLES, REPORT, "report.md"))
 
 
 def create(path: Path, info: dict[str, Any]) -> RunDirectory:

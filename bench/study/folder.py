@@ -14,22 +14,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.record.durable import remove_unfinished
-from bench.record.folders import cannot_write, make_empty, read_object, unused, write_object
-from bench.record.holding import CannotHold, Held, hold
+from bench.record.folders import cannot_write, locked, make_empty, read_object, unused, write_object
 from reports.schema import FORMAT_VERSION
 from reports.study_schema import EPOCHS, INFO, STEPS, TRIALS
 
 REPORT = "report.html"
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,24 +57,14 @@ class StudyFolder:
         """Set fields of ``study.json``, all of them or none."""
         write_object(self.path / INFO, self.info() | fields)
 
-    @contextmanager
-    def lock(self, argument: str) -> Iterator[None]:
-        """Hold the study while it is in progress; the system lets go of it should the process die.
-
-        Raises
-        ------
-        UsageError
-            Another process holds it, or the folder cannot be written.
-        """
-        try:
-            with hold(self.path / _LOCK, self.path):
-                remove_unfinished(self.path, (INFO, TRIALS, EPOCHS, STEPS, REPORT, "report.md", self.data.name))
-                yield
-        except Held as held:
-            found = f"{held.who} is at work in {self.path}"
-            raise UsageError(argument, found, "wait for it, or name another folder") from None
-        except CannotHold as error:
-            raise cannot_write(argument, self.path, error.why) from None
+    def lock(self, argument: str) -> AbstractContextManager[None]:
+        """Hold it while it is in progress; UsageError where another process does, or it cannot be written."""
+        return locked(
+            self.path,
+            argument,
+            doing="at work in",
+            unfinished=(INFO, TRIALS, EPOCHS, STEPS, REPORT, "report.md", self.data.name),
+        )
 
 
 def create(path: Path, info: dict[str, Any]) -> StudyFolder:
