@@ -51,7 +51,9 @@ def run(folder, *arguments, tests=TESTS):
         *arguments,
         "test_it.py",
     ]
-    environment = os.environ | {"GNBENCH_SHARE_DEVICE": "1", "COLUMNS": "120"}
+    # Under pytest-xdist, which these runs know nothing of, pytest-benchmark would time nothing.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"GNBENCH_SHARE_DEVICE": "1", "COLUMNS": "120"}
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
 
 

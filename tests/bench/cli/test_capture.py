@@ -26,6 +26,7 @@ sys.exit(3)
 def test_a_training_becomes_a_preset_that_run_takes(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # tox's: `python -m mine` is found where it is started
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__main__.py").write_text(TRAIN)
     command = [sys.executable, "-m", "mine", "--steps", "5"]
