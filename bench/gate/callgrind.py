@@ -88,14 +88,13 @@ class Counting:
     ) -> dict[tuple[str, str], int]:
         labels = [side.label for side in held]
         groups = list(ordered.values())
-        names = {name: (pair.key, label) for pairs in groups for pair in pairs for name, label in _names(pair, labels)}
         rows = sorted({pair.row for pairs in groups for pair in pairs})
         question = {
             "sides": [asdict(side) | {"names": rows} for side in held],
             "problems": [
                 {
                     "problem": pairs[0].problem.to_dict(),
-                    "names": [name for pair in pairs for name, _ in _names(pair, labels)],
+                    "names": [name for pair in pairs for name, label in _sided(pair) if label in labels],
                 }
                 for pairs in groups
             ],
@@ -106,8 +105,8 @@ class Counting:
         self._run(asked, answers, folder / f"dump-{labels[0]}", requests, until)
         found = {}
         for place, name, count in map(json.loads, _whole_lines(answers.read_text())):
-            (key,) = [pair.key for pair in groups[place] if name in pair.names]
-            found[key, names[name][1]] = count
+            ((key, label),) = [(pair.key, dict(_sided(pair))[name]) for pair in groups[place] if name in pair.names]
+            found[key, label] = count
         return found
 
     def _run(self, asked: Path, answers: Path, dumps: Path, requests: Path, until: float) -> None:
@@ -133,9 +132,9 @@ class Counting:
             self.warn(f"callgrind ended with {done.returncode}: {lines[-1].strip() if lines else 'no reason given'}")
 
 
-def _names(pair: Pair, labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Give a cell's sided names with their labels, of the sides that are held."""
-    return [(name, label) for name, label in zip(pair.names, (BASE, HEAD), strict=True) if label in labels]
+def _sided(pair: Pair) -> Iterator[tuple[str, str]]:
+    """Give a cell's sided names, each with its side's label."""
+    return zip(pair.names, (BASE, HEAD), strict=True)
 
 
 def _whole_lines(text: str) -> Iterator[str]:

@@ -127,7 +127,7 @@ class Gating:
         self._asked, self._folder, self._sides = asked, made, sides
         self._listener = listener
         self._warnings: list[str] = []
-        self._began = time.perf_counter()
+        self._ends = time.perf_counter() + asked.settings.budget_s
         self.workers = Workers(asked=asked, folder=made, sides=sides, listener=self._listener, warn=self._warn)
 
     def made(self, problems: Sequence[Problem]) -> Gated:
@@ -167,15 +167,14 @@ class Gating:
             like=like,
             growth=policy.first_call_growth(sorted({pair.row for pair in pairs})),
             alpha=policy.lines.alpha,
-            ends=self._began + self._asked.settings.budget_s,
+            ends=self._ends,
         )
         return starts.made(pairs)
 
     def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit, *, apart: bool) -> Preparation:
-        ends = self._began + self._asked.settings.budget_s
         is_counted = self._asked.instructions and like.problem.device == "cpu" and valgrind() is not None
         counting = Counting(sides=self._sides, apart=apart, warn=self._warn) if is_counted else None
-        return Preparation(executor=executor, table=table.rows, like=like, ends=ends, counting=counting)
+        return Preparation(executor=executor, table=table.rows, like=like, ends=self._ends, counting=counting)
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
@@ -299,7 +298,7 @@ class Gating:
             made.take(one)
         with Journal(self._folder.passes, self._warn) as journal:
             passes = self.passes(settled, write=journal.append)
-            passes.make(executor, made, self._asked.settings.budget_s - (time.perf_counter() - self._began))
+            passes.make(executor, made, self._ends - time.perf_counter())
         return made
 
     def _concluded(self, settled: Settled, made: Made | None) -> Gated:
