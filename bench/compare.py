@@ -8,6 +8,7 @@ ways (timer, cache, threads, device, reference) there is no ratio, and the verdi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -54,6 +55,8 @@ class Comparison:
     """How the runs' environments differ, one line each; to be said first."""
     rows: tuple[ComparisonRow, ...]
     """One row a cell of either run, the reference's aside, in the base run's order."""
+    totals: tuple[ComparisonRow, ...]
+    """Likewise of the sums over a model's calls, where the runs are of a model's preset."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +72,8 @@ class _Cell:
     noise_floor: float
     log_ratios: list[float]
     """The log of the speed-up, pass by pass."""
+    lacking: str
+    """What it lacks that has none of these."""
 
 
 def compare(base: Frames, head: Frames, base_info: Info, head_info: Info) -> Comparison:
@@ -80,8 +85,13 @@ def compare(base: Frames, head: Frames, base_info: Info, head_info: Info) -> Com
     in_base, in_head = _cells("base", base, base_info, key), _cells("head", head, head_info, key)
     return Comparison(
         differences=tuple(chain(_condition_differences(*pair), _differences(base_info, head_info))),
-        rows=tuple(_row(in_base.get(one), in_head.get(one)) for one in in_base | in_head),
+        rows=_rows(in_base, in_head),
+        totals=_rows(_totals("base", base.results, base_info), _totals("head", head.results, head_info)),
     )
+
+
+def _rows(base: dict[_Key, _Cell], head: dict[_Key, _Cell]) -> tuple[ComparisonRow, ...]:
+    return tuple(_row(base.get(one), head.get(one)) for one in base | head)
 
 
 def _cells(run: str, frames: Frames, info: Info, key: list[str]) -> dict[_Key, _Cell]:
@@ -95,14 +105,41 @@ def _cells(run: str, frames: Frames, info: Info, key: list[str]) -> dict[_Key, _
             reference=reference,
             problem=problem_label(row, {*PROBLEM_COLUMNS}.difference(key)),
             status=row["status"],
-            conditions={name: _or_none(row.get(name)) for name in _CONDITIONS}
-            | {"sustained load": bool(_told(info, ("settings", "sustained")))},
+            conditions={name: _or_none(row.get(name)) for name in _CONDITIONS} | _sustained(info),
             noise_floor=_or_none(row.get("noise_floor")) or 0.0,
             log_ratios=ratios.get(_key(row, PROBLEM_COLUMNS), []) if row["status"] == Status.OK else [],
+            lacking=f"no round paired with {reference}",
         )
         for row in rows
         if row["implementation"] != reference
     }
+
+
+def _totals(run: str, results: pd.DataFrame, info: Info) -> dict[_Key, _Cell]:
+    """Give a run's sums over its model's calls; they are as noisy as the middle one of its cells."""
+    reference = _told(info, ("settings", "reference")) or "native"
+    floor = results["noise_floor"].median() if len(results) else None
+    return {
+        (one["implementation"], one["model"], one["variant"]): _Cell(
+            run=run,
+            implementation=one["implementation"],
+            reference=reference,
+            problem=f"{one['model']}{one['variant'] and ' ' + one['variant']}",
+            status=Status.OK,
+            conditions={name: _listed(results[name].dropna().unique()) for name in _CONDITIONS}
+            | _sustained(info)
+            | {"calls in the sum": f"{one['calls']} of {one['of_calls']}"},
+            noise_floor=_or_none(floor) or 0.0,
+            log_ratios=[math.log(ratio) for ratio in one.get("pass_speedups") or ()],
+            lacking="no pass with a figure for every call",
+        )
+        for one in info.get("totals") or ()
+        if one["implementation"] != reference
+    }
+
+
+def _sustained(info: Info) -> dict[str, Any]:
+    return {"sustained load": bool(_told(info, ("settings", "sustained")))}
 
 
 def _key(row: Info, names: Iterable[str]) -> _Key:
@@ -160,7 +197,7 @@ def _obstacle(base: _Cell, head: _Cell) -> str | None:
         if found != head.conditions[name]:
             return _against(name, found, head.conditions[name])
     silent = [cell.run for cell in (base, head) if not cell.log_ratios]
-    return f"no round paired with {base.reference} in {' and '.join(silent)}" if silent else None
+    return f"{base.lacking} in {' and '.join(silent)}" if silent else None
 
 
 def _verdict(change: Interval, noise_floor: float) -> str:

@@ -49,12 +49,17 @@ class Total:
     speedup: float | None = None
     speedup_low: float | None = None
     speedup_high: float | None = None
-    passes: int = 0
-    """Those that have every problem."""
+    pass_speedups: tuple[float, ...] = ()
+    """Of each pass that has every problem: what two runs are compared by."""
+
+    @property
+    def passes(self) -> int:
+        """How many passes have every problem."""
+        return len(self.pass_speedups)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data, for run.json."""
-        return asdict(self)
+        return asdict(self) | {"passes": self.passes}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +146,7 @@ def _of_variant(variant: str, model: str, counts: Mapping[_Problem, int], run: _
                 calls=sum(summed.values()),
                 of_calls=sum(counts.values()),
                 covered=math.fsum(weights[problem] for problem in has) / whole,
-                passes=len(sums),
+                pass_speedups=tuple(one for _, one in sums),
                 **_ends("latency", latency([one for one, _ in sums]), "_s"),
                 **_ends("speedup", ratio, ""),
             )

@@ -15,7 +15,7 @@ Head = Annotated[Path, typer.Argument(metavar="HEAD", help="The run directory to
 
 
 def compare(base: Base, head: Head, json: opt.AsJson = False) -> int:
-    """Compare two runs cell by cell: the ratio of their speed-ups to the reference, with intervals."""
+    """Compare two runs, cell by cell and by model: the ratio of their speed-ups to the reference, with intervals."""
     import pandas as pd
 
     from bench.cli.show import console, document, frame_records
@@ -27,9 +27,11 @@ def compare(base: Base, head: Head, json: opt.AsJson = False) -> int:
 
     one, other = open_run(base, "BASE"), open_run(head, "HEAD")
     found = compared(frames.read(one.path), frames.read(other.path), one.info(), other.info())
-    frame = pd.DataFrame([to_record(row) for row in found.rows], columns=list(columns(ComparisonRow)))
+    names = list(columns(ComparisonRow))
+    cells, totals = (pd.DataFrame(map(to_record, rows), columns=names) for rows in (found.rows, found.totals))
     if json:
-        document({"differences": list(found.differences), "cells": frame_records(frame)})
+        told = {"totals": frame_records(totals), "cells": frame_records(cells)}
+        document({"differences": list(found.differences)} | told)
     else:
-        console().print(comparison(frame, found.differences))
+        console().print(comparison(cells, totals, found.differences))
     return ExitStatus.DONE

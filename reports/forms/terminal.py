@@ -108,20 +108,28 @@ def _summary_row(row: Mapping[str, Any], ranked: pd.DataFrame) -> dict[str, str]
     }
 
 
-def comparison(frame: pd.DataFrame, differences: Sequence[str]) -> Group:
-    """Set two runs side by side: how their machines differ first, then the cells, the largest change first.
+def comparison(cells: pd.DataFrame, totals: pd.DataFrame, differences: Sequence[str]) -> Group:
+    """Set two runs side by side: how their machines differ, then models, then cells, the largest change first.
 
     In a narrow terminal go, in this order: base, head, interval.
     """
-    frame = intake.check(frame, ComparisonRow)
-    told = [Text("The two runs were not made alike:", style="bold")] if differences else []
+    told: list[RenderableType] = [Text("The two runs were not made alike:", style="bold")] if differences else []
     told += [Text(f"  {one}") for one in differences]
+    if not totals.empty:
+        told += [_changes("The whole model: head's speed-up over base's", totals, "model"), Text()]
+    if cells.empty:
+        return Group(*told, Text("The two runs have no cell in common."))
+    return Group(*told, _changes("Head's speed-up over base's; above 1 is faster", cells, "problem"))
+
+
+def _changes(title: str, frame: pd.DataFrame, subject: str) -> FittingTable:
+    frame = intake.check(frame, ComparisonRow)
     size = (frame["change"] - 1).abs()
     ordered = frame.assign(size=size).sort_values(["size", "problem", "implementation"], ascending=[False, True, True])
     rows = [
         {
             "implementation": row["implementation"],
-            "problem": row["problem"],
+            subject: row["problem"],
             "base": q.ratio(row["base_speedup"]),
             "head": q.ratio(row["head_speedup"]),
             "change": q.ratio(row["change"]),
@@ -130,9 +138,4 @@ def comparison(frame: pd.DataFrame, differences: Sequence[str]) -> Group:
         }
         for row in records(ordered)
     ]
-    table = FittingTable(
-        title="Head's speed-up over base's; above 1 is faster",
-        rows=tuple(rows),
-        dropped_first=("base", "head", "interval"),
-    )
-    return Group(*told, table if rows else Text("The two runs have no cell in common."))
+    return FittingTable(title=title, rows=tuple(rows), dropped_first=("base", "head", "interval"))

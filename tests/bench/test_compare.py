@@ -176,3 +176,45 @@ def test_differences_of_environment_are_told_the_weightiest_first(run):
 def test_equal_environments_differ_in_nothing(run):
     assert compare(run([2.0]), run([2.0]), INFO, INFO).differences == ()
     assert compare(run([2.0]), run([2.0]), {}, {}).differences == ()
+
+
+def total(*pass_speedups, calls=61, **more):
+    sum_ = {"model": "A UNet", "variant": "", "implementation": "cpp", "calls": calls, "of_calls": 61}
+    native = sum_ | {"implementation": "native", "pass_speedups": [1.0, 1.0]}
+    return INFO | {"totals": [native, sum_ | {"pass_speedups": list(pass_speedups)} | more]}
+
+
+def test_a_model_is_compared_as_its_cells_are_pass_by_pass(run):
+    # The logs of the test of Welch's interval, as a model's sums.
+    base, head = ([math.exp(x) for x in logs] for logs in ((0, 0.02), (0.1, 0.12, 0.14)))
+    frames_of = run([2.0, 2.0])
+    (row,) = compare(frames_of, frames_of, total(*base), total(*head)).totals
+    assert (row.implementation, row.problem, row.verdict) == ("cpp", "A UNet", "faster")
+    assert math.log(row.change) == pytest.approx(0.11)
+    assert math.log(row.change_low) == pytest.approx(0.11 - 3.2553 * math.sqrt(7 / 3 * 1e-4), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("head", "verdict"),
+    [
+        (total(), "not compared: no pass with a figure for every call in head"),
+        (total(2.0, 2.1, calls=29), "not compared: calls in the sum 61 of 61 against 29 of 61"),
+        (total(2.0, 2.1, variant="dtype=float16"), "only in base"),
+        (total(2.0005, 2.0995), "no difference shown"),
+    ],
+)
+def test_sums_that_cannot_be_compared_say_why(run, head, verdict):
+    frames_of = run([2.0, 2.0])
+    row, *_ = compare(frames_of, frames_of, total(2.0, 2.1), head).totals
+    assert row.verdict == verdict
+
+
+def test_a_sum_that_differs_less_than_the_middle_cell_s_noise_floor_shows_nothing(run):
+    frames_of = run([2.0, 2.0], noise_floor=0.2)
+    (row,) = compare(frames_of, frames_of, total(2.0, 2.0001), total(2.2, 2.2001)).totals
+    assert row.verdict == "no difference shown"
+
+
+def test_runs_of_no_model_have_no_sums(run):
+    frames_of = run([2.0, 2.0])
+    assert compare(frames_of, frames_of, INFO, INFO).totals == ()

@@ -31,7 +31,7 @@ def test_columns_go_in_the_stated_order(frames, width, gone):
 
 
 def test_a_comparison_tells_differences_first_and_the_largest_change_before_the_rest():
-    lines = shown(comparison(CHANGES, ["torch 2.12 and 2.13"]), 140)
+    lines = shown(comparison(CHANGES, CHANGES.head(0), ["torch 2.12 and 2.13"]), 140)
     assert lines[:2] == ["The two runs were not made alike:", "  torch 2.12 and 2.13"]
     body = lines[lines.index(next(line for line in lines if line.startswith("implementation"))) + 1 :]
     assert [line.split()[0] for line in body] == ["mine", "cpp", "cuda"]
@@ -40,4 +40,10 @@ def test_a_comparison_tells_differences_first_and_the_largest_change_before_the_
 
 
 def test_an_empty_comparison_says_so():
-    assert shown(comparison(CHANGES.head(0), []), 80) == ["The two runs have no cell in common."]
+    assert shown(comparison(CHANGES.head(0), CHANGES.head(0), []), 80) == ["The two runs have no cell in common."]
+
+
+def test_a_comparison_of_models_comes_before_its_cells():
+    lines = shown(comparison(CHANGES, CHANGES.head(1).assign(problem="A model"), []), 140)
+    assert lines[0].strip() == "The whole model: head's speed-up over base's"
+    assert next(line for line in lines if "A model" in line).split()[0] == CHANGES["implementation"][0]
