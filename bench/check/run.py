@@ -14,6 +14,7 @@ from bench.executors.local import LocalExecutor
 from bench.executors.selection import refuse_unusable, select
 from bench.measure import messages
 from bench.measure.link import Answering, WorkerLost
+from bench.measure.visit import SPARE_BYTES
 from bench.plan.config import Settings
 from reports.schema import Status
 
@@ -121,7 +122,8 @@ class _Sitting:
             "yardstick": yardstick,
             "every": self._asked.big,
         }
-        request = messages.Consult(name=self._name, function=_FUNCTION, question=question)
+        allowed = case.needed_bytes + SPARE_BYTES if self._asked.device == "cpu" else None
+        request = messages.Consult(name=self._name, function=_FUNCTION, question=question, memory_bytes=allowed)
         try:
             found = self._worker.ask(request, self._asked.settings.cell_timeout_s)
         except WorkerLost:

@@ -82,7 +82,7 @@ class Worker:
             The worker died, took more memory than it may, or did not answer in ``timeout_s``; it is gone then.
         """
         try:
-            if isinstance(request, messages.Open):
+            if isinstance(request, (messages.Open, messages.Consult)):
                 self._limit_memory(request.memory_bytes)
             self._connection.send_bytes(messages.encode(request))
             self._wait(timeout_s)

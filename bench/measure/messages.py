@@ -320,6 +320,8 @@ class Consult:
     function: str
     """As ``package.module:function``."""
     question: dict[str, Any]
+    memory_bytes: int | None = None
+    """What the worker may take beyond what it holds; None for no limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -177,6 +177,7 @@ class _Worker:
     def _consult(self, request: messages.Consult) -> messages.Consulted:
         """Ask about one row, under its own name; what it raises is its answer."""
         assert self._device is not None
+        self._limit(request.memory_bytes)
         module, _, function = request.function.partition(":")
         ask = getattr(import_module(module), function)
         try:
@@ -184,15 +185,20 @@ class _Worker:
             self._device.synchronize()
         except Exception as error:
             _trace(error)
-            return messages.Consulted(status=limits.status_of(error), reason=one_line(error))
+            if (status := limits.status_of(error)) == Status.OUT_OF_MEMORY:
+                raise Spoilt(self._mark.get(), status, f"{one_line(error)}{self._allowance}") from error
+            return messages.Consulted(status=status, reason=one_line(error))
         finally:
             self._mark.set("")
         return messages.Consulted(answer=answer)
 
+    def _limit(self, spare_bytes: int | None) -> None:
+        limits.limit_memory(spare_bytes)
+        self._allowance = limits.told(spare_bytes)
+
     def _open(self, request: messages.Open) -> messages.Opened:
         assert self._device is not None
-        limits.limit_memory(request.memory_bytes)
-        self._allowance = limits.told(request.memory_bytes)
+        self._limit(request.memory_bytes)
         self._conduct.keep_state()
         problem = Problem(**request.problem)
         self._visit = open_visit(problem.key)

@@ -134,3 +134,10 @@ def dies_of_one_position(x, num_groups, weight, bias, eps):
 
         os._exit(7)
     return _right(x, num_groups, weight, bias, eps)
+
+
+@register("takes-memory", devices=("cpu",))
+def takes_memory(x, num_groups, weight, bias, eps):
+    """Asks for 8 GiB where an input is of one position."""
+    room = torch.empty(8 << 30, dtype=torch.uint8) if x.dim() > 2 and x.shape[2:].numel() == 1 else None
+    return _right(x, num_groups, weight, bias, eps) if room is None else x
