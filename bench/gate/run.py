@@ -29,7 +29,7 @@ from bench.gate.judge import Judge
 from bench.gate.passes import Made, Pass, Passes
 from bench.gate.prepare import Preparation, places, rows_of
 from bench.gate.sources import Sides
-from bench.gate.starts import Seconds, Starts
+from bench.gate.starts import Past, Seconds, Starts
 from bench.gate.workers import Workers
 from bench.measure.messages import Loaded
 from bench.measure.visited import Visit, Visited
@@ -140,26 +140,26 @@ class Gating:
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
         with self.held("--resume"), self._at_work(settled) as executor:
-            if any(one.is_unreached for one in settled.candidates):
-                settled = self._reached(executor, settled)
-                self._folder.update(settled=settled.to_dict())
+            settled = self._completed(executor, settled)
+            self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
 
     def _at_work(self, settled: Settled) -> AbstractContextManager[LocalExecutor]:
         return self.workers.executor(apart=settled.apart, launched=len(self._past()))
 
-    def _reached(self, executor: LocalExecutor, settled: Settled) -> Settled:
-        """Prepare the cells that the budget did not come to; fewer cells than thought leave each more of alpha."""
+    def _completed(self, executor: LocalExecutor, settled: Settled) -> Settled:
+        """Prepare what the budget did not come to; fewer cells than thought leave each more of alpha."""
+        like = self._like(settled.candidates[0].pair.problem, settled.clock_s)
         unreached = [one for one in settled.candidates if one.is_unreached]
-        problems = list(dict.fromkeys(one.pair.problem for one in unreached))
-        names = list(dict.fromkeys(one.pair.row for one in unreached))
-        preparation = self._preparation(
-            executor, executor.table(), self._like(problems[0], settled.clock_s), apart=settled.apart
-        )
-        found = {one.pair.key: one for one in preparation.made(problems, names)}
-        return replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
+        if unreached:
+            problems = list(dict.fromkeys(one.pair.problem for one in unreached))
+            names = list(dict.fromkeys(one.pair.row for one in unreached))
+            preparation = self._preparation(executor, executor.table(), like, apart=settled.apart)
+            found = {one.pair.key: one for one in preparation.made(problems, names)}
+            settled = replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
+        return replace(settled, starts=self._starts(executor, settled.candidates, like, settled.starts))
 
-    def _starts(self, executor: LocalExecutor, candidates: Sequence[Candidate], like: Visit) -> Seconds:
+    def _starts(self, executor: LocalExecutor, candidates: Sequence[Candidate], like: Visit, past: Past) -> Seconds:
         pairs = [one.pair for one in candidates if one.word is None and one.is_timed]
         policy = self._asked.policy
         starts = Starts(
@@ -169,7 +169,7 @@ class Gating:
             alpha=policy.lines.alpha,
             ends=self._ends,
         )
-        return starts.made(pairs)
+        return starts.made(pairs, past)
 
     def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit, *, apart: bool) -> Preparation:
         is_counted = self._asked.instructions and like.problem.device == "cpu" and valgrind() is not None
@@ -205,7 +205,7 @@ class Gating:
         candidates = preparation.made(problems, other) if other else []
         return Settled(
             candidates=candidates,
-            starts=self._starts(executor, candidates, like),
+            starts=self._starts(executor, candidates, like, {}),
             kernels=self._kernels(executor, table, problems),
             same=[name for name in chosen if name not in other],
             places=places(table.rows, chosen, self._sides),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from bench.executors.base import Executor
 from bench.gate.first_call import FirstCall, first_calls
@@ -17,6 +18,7 @@ from bench.measure.visited import Visit
 from reports.gate_schema import Word
 
 _FEWEST, _MOST = 3, 18
+Past = Mapping[str, Sequence[tuple[float, float]]]
 Seconds = dict[str, list[tuple[float, float]]]
 """By row: base's and head's first calls, start by start."""
 
@@ -34,16 +36,20 @@ class Starts:
     ends: float
     """Of ``time.perf_counter``."""
 
-    def made(self, pairs: Sequence[Pair]) -> Seconds:
-        """Give each row's first calls, on the smallest of its cells."""
-        open_ = {pair.row: pair for pair in sorted(pairs, key=lambda pair: -pair.problem.minimum_bytes)}
-        seconds: Seconds = {row: [] for row in open_}
+    def made(self, pairs: Sequence[Pair], past: Past = MappingProxyType({})) -> Seconds:
+        """Give each row's first calls, on the smallest of its cells, those of before a resume first."""
+        smallest = {pair.row: pair for pair in sorted(pairs, key=lambda pair: -pair.problem.minimum_bytes)}
+        seconds = {row: list(past.get(row, ())) for row in smallest}
         for number in range(_MOST):
+            found = first_calls(seconds, self.growth, self.alpha)
+            open_ = [
+                pair
+                for row, pair in smallest.items()
+                if _is_open(found.get(row), self.growth[row], max(number, len(seconds[row])))
+            ]
             if not open_ or time.perf_counter() >= self.ends:
                 break
-            self._start(number, list(open_.values()), seconds)
-            found = first_calls(seconds, self.growth, self.alpha)
-            open_ = {row: pair for row, pair in open_.items() if _is_open(found.get(row), self.growth[row], number + 1)}
+            self._start(number, open_, seconds)
         return seconds
 
     def _start(self, number: int, pairs: Sequence[Pair], seconds: Seconds) -> None:

@@ -15,7 +15,7 @@ from bench.gate.asked import Asked
 from bench.gate.run import gate, resume
 from bench.plan.config import Settings
 from bench.plan.sweep import Axes, Sweep
-from reports.gate_schema import Outcome, Word
+from reports.gate_schema import FIRST_CALL, Outcome, Word
 
 SWEEP = Sweep(entries=(Axes(N=(2,), C=(32,), H=(16,), W=(16,), G=("8",)),))
 ASKED = Asked(sweep=SWEEP, settings=Settings(budget_s=60.0, threads=1), instructions=False)
@@ -72,6 +72,7 @@ def test_an_undecided_gate_goes_on_with_its_own_copies(plugin, tmp_path):
     longer = resume(tmp_path / "gate", 60.0)
     assert longer.passes > found.passes
     assert longer.rows[0].verdict in {Word.UNCHANGED, Word.UNDECIDED}
+    assert FIRST_CALL in {row.metric for row in longer.rows}
     if longer.outcome == Outcome.CLEAR:
         with pytest.raises(UsageError, match=r"--resume: .* is decided; start a new gate"):
             resume(tmp_path / "gate", 1.0)

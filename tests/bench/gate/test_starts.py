@@ -34,9 +34,9 @@ class Machine:
         return visited
 
 
-def made_on(machine, ends=math.inf):
+def made_on(machine, ends=math.inf, **past):
     growth = {"cpp": 0.5, "triton": 0.5}
-    return Starts(executor=machine, like=LIKE, growth=growth, alpha=0.01, ends=ends).made(PAIRS)
+    return Starts(executor=machine, like=LIKE, growth=growth, alpha=0.01, ends=ends).made(PAIRS, past)
 
 
 def test_rows_that_start_alike_are_left_after_three():
@@ -60,6 +60,22 @@ def test_no_start_begins_after_the_budget():
     machine = Machine()
     assert made_on(machine, ends=0.0) == {"cpp": [], "triton": []}
     assert machine.plans == []
+
+
+def test_a_continued_gate_takes_the_starts_that_its_budget_did_not_reach():
+    machine = Machine(cpp_base=0.5, cpp_head=0.55)
+    found = made_on(machine, cpp=[(0.5, 0.5)])
+    assert {row: len(seconds) for row, seconds in found.items()} == {"cpp": 3, "triton": 3}
+    assert found["cpp"][0] == (0.5, 0.5)
+    assert made_on(machine, **found) == found
+
+
+def test_a_continued_gate_goes_on_with_a_suspect_alone():
+    machine = Machine(cpp_base=0.1, cpp_head=0.4)
+    whole = made_on(Machine(cpp_base=0.1, cpp_head=0.4))
+    found = made_on(machine, cpp=whole["cpp"][:4], triton=whole["triton"])
+    assert len(found["cpp"]) >= 8
+    assert {name for plan in machine.plans for name in plan.names} == {LIKE.reference, "cpp@base", "cpp@head"}
 
 
 def test_a_side_that_falls_out_has_no_figure():
