@@ -13,35 +13,25 @@ from typing import Any
 
 from bench import host
 from bench.claims import claimed, cores_of, is_shared
-from bench.devices.environment import default_cache
 from bench.ending import told_by_signals
 from bench.errors import UsageError
-from bench.events import Listener, RunStarted
+from bench.events import Listener
 from bench.executors.local import LocalExecutor
-from bench.executors.selection import refuse_unusable
-from bench.gate import compiled, folder, verdicts
+from bench.gate import folder, verdicts
 from bench.gate.asked import Asked, Gated, Settled
-from bench.gate.callgrind import Counting, valgrind
-from bench.gate.candidate import Candidate
-from bench.gate.exact import Exact
 from bench.gate.folder import GateFolder
 from bench.gate.judge import Judge
 from bench.gate.passes import Made, Pass, Passes
-from bench.gate.prepare import Preparation, places, rows_of
+from bench.gate.settle import Settling, visit_of
 from bench.gate.sources import Sides
-from bench.gate.starts import Past, Seconds, Starts
 from bench.gate.workers import Workers
-from bench.measure.messages import Loaded
-from bench.measure.visited import Visit, Visited
+from bench.measure.visited import Visited
 from bench.neighbours import look, warning
 from bench.plan.problem import Problem
 from bench.planning import plan, threads_for
 from bench.record.durable import told_when_unwritable
 from bench.record.journal import Journal, read
 from reports.gate_schema import Outcome
-
-_SHARE_S = 0.3
-"""Of a visit: how much may be lost to disturbed batches follows from it."""
 
 
 def gate(
@@ -133,48 +123,31 @@ class Gating:
     def made(self, problems: Sequence[Problem]) -> Gated:
         """Make the whole gate."""
         with self.held("--out"), self.workers.loaded() as (executor, table, apart):
-            settled = self.settled(executor, table, problems, apart=apart)
+            settled = self.settling(executor).settled(table, problems, apart=apart)
             self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
 
     def continued(self, settled: Settled) -> Gated:
         """Go on with what was settled before."""
         with self.held("--resume"), self._at_work(settled) as executor:
-            settled = self._completed(executor, settled)
+            settled = self.settling(executor).completed(settled)
             self._folder.update(settled=settled.to_dict())
             return self._concluded(settled, self._passes(executor, settled))
 
     def _at_work(self, settled: Settled) -> AbstractContextManager[LocalExecutor]:
         return self.workers.executor(apart=settled.apart, launched=len(self._past()))
 
-    def _completed(self, executor: LocalExecutor, settled: Settled) -> Settled:
-        """Prepare what the budget did not come to; fewer cells than thought leave each more of alpha."""
-        like = self._like(settled.candidates[0].pair.problem, settled.clock_s)
-        unreached = [one for one in settled.candidates if one.is_unreached]
-        if unreached:
-            problems = list(dict.fromkeys(one.pair.problem for one in unreached))
-            names = list(dict.fromkeys(one.pair.row for one in unreached))
-            preparation = self._preparation(executor, executor.table(), like, apart=settled.apart)
-            found = {one.pair.key: one for one in preparation.made(problems, names)}
-            settled = replace(settled, candidates=[found.get(one.pair.key, one) for one in settled.candidates])
-        return replace(settled, starts=self._starts(executor, settled.candidates, like, settled.starts))
-
-    def _starts(self, executor: LocalExecutor, candidates: Sequence[Candidate], like: Visit, past: Past) -> Seconds:
-        pairs = [one.pair for one in candidates if one.word is None and one.is_timed]
-        policy = self._asked.policy
-        starts = Starts(
+    def settling(self, executor: LocalExecutor) -> Settling:
+        """Give what settles the gate by these workers."""
+        return Settling(
+            asked=self._asked,
+            sides=self._sides,
             executor=executor,
-            like=like,
-            growth=policy.first_call_growth(sorted({pair.row for pair in pairs})),
-            alpha=policy.lines.alpha,
+            listener=self._listener,
+            path=self._folder.path,
             ends=self._ends,
+            warn=self._warn,
         )
-        return starts.made(pairs, past)
-
-    def _preparation(self, executor: LocalExecutor, table: Loaded, like: Visit, *, apart: bool) -> Preparation:
-        is_counted = self._asked.instructions and like.problem.device == "cpu" and valgrind() is not None
-        counting = Counting(sides=self._sides, apart=apart, warn=self._warn) if is_counted else None
-        return Preparation(executor=executor, table=table.rows, like=like, ends=self._ends, counting=counting)
 
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
@@ -194,72 +167,6 @@ class Gating:
                 self._warn(line)
             yield
 
-    def settled(self, executor: LocalExecutor, table: Loaded, problems: Sequence[Problem], *, apart: bool) -> Settled:
-        """Find what both sides can compute, and all that is exact."""
-        refuse_unusable(self._asked.sweep.device, table)
-        chosen = rows_of(table.rows, self._sides, self._asked.settings)
-        other = [name for name in chosen if self._asked.measure_equal or self._sides.differ_in(name)]
-        self._started(problems, other)
-        like = self._like(problems[0], 2 * table.resolution_s)
-        preparation = self._preparation(executor, table, like, apart=apart)
-        candidates = preparation.made(problems, other) if other else []
-        return Settled(
-            candidates=candidates,
-            starts=self._starts(executor, candidates, like, {}),
-            kernels=self._kernels(executor, table, problems),
-            same=[name for name in chosen if name not in other],
-            places=places(table.rows, chosen, self._sides),
-            clock_s=like.clock_s,
-            apart=apart,
-        )
-
-    def _started(self, problems: Sequence[Problem], names: Sequence[str]) -> None:
-        self._listener.run_started(
-            RunStarted(
-                path=self._folder.path,
-                problems=len(problems) if names else 0,
-                implementations=tuple(names),
-                visits=0,
-                budget_s=self._asked.settings.budget_s,
-            )
-        )
-
-    def _kernels(self, executor: LocalExecutor, table: Loaded, problems: Sequence[Problem]) -> list[tuple[str, Exact]]:
-        if self._sides.of_plugins or not self._asked.architectures:
-            return []
-        settings = self._asked.settings
-        known = {row.name for row in table.rows}
-        rows = [
-            row
-            for row in compiled.ROWS
-            if all(name in known for name in (f"{row}@base", f"{row}@head"))
-            and (not settings.impl or row in settings.impl)
-            and row not in settings.exclude
-        ]
-        inspection = compiled.Inspection(
-            executor=executor, sides=self._sides, architectures=self._asked.architectures, warn=self._warn
-        )
-        return [*inspection.resources(rows), *inspection.launches(rows, problems)]
-
-    def _like(self, problem: Problem, clock_s: float) -> Visit:
-        settings = self._asked.settings
-        return Visit(
-            problem=problem,
-            names=(),
-            reference=settings.reference,
-            pass_=0,
-            launch=0,
-            seed=settings.seed,
-            cold=(settings.cache or default_cache(self._asked.sweep.device)) == "cold",
-            share_s=_SHARE_S,
-            clock_s=clock_s,
-            timeout_s=settings.cell_timeout_s,
-            weighs=False,
-            timer=settings.timer,
-            companions=(),
-            is_paired=True,
-        )
-
     def passes(
         self,
         settled: Settled,
@@ -275,7 +182,7 @@ class Gating:
         return Passes(
             pairs=pairs,
             control=_middle([pair.problem for pair in pairs.values()]),
-            like=self._like(next(iter(pairs.values())).problem, settled.clock_s),
+            like=visit_of(self._asked, next(iter(pairs.values())).problem, settled.clock_s),
             listener=self._listener,
             write=write,
             seen=seen,

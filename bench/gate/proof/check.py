@@ -96,7 +96,7 @@ def record(asked: Asked, out: Path | None, passes: int, listener: Listener | Non
     gating = Gating(asked, made, sides, listener)
     visits: list[Visited] = []
     with gating.held("--out"), gating.workers.loaded() as (executor, table, apart):
-        settled = gating.settled(executor, table, problems, apart=apart)
+        settled = gating.settling(executor).settled(table, problems, apart=apart)
         maker = gating.passes(settled, write=lambda _: None, seen=visits.append)
         pairs = list(settled.timed.values())
         began = time.perf_counter()
