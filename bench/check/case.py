@@ -66,7 +66,7 @@ class Case:
     groups_judged: int | None = None
     """Of N·G so many are held against the truth, first and last among them; None for all."""
     brief: bool = False
-    """Run also for rows that compile for seconds or are interpreted."""
+    """Run also for rows that compile for seconds."""
 
     def __post_init__(self) -> None:
         if not self.weight_dtype:

@@ -62,7 +62,7 @@ def conform(
     yardstick
         False where native dies of this case: the tolerance is then 4 ULP.
     every
-        False: where a row compiles for seconds or is interpreted, take the brief cases only.
+        False: where a row compiles for seconds, take the brief cases only.
     announce
         Is told whose turn it is, before native's and before the row's.
 
@@ -73,8 +73,10 @@ def conform(
     """
     if (reason := not_for(row, case, device)) is not None:
         return Outcome(not_applicable=reason)
-    if not every and not case.brief and (reason := _why_brief(row, case)) is not None:
-        return Outcome(not_run=f"{reason}: of its cases the brief ones only")
+    if not every and not case.brief and row.slow_start:
+        return Outcome(not_run="compiles for seconds: of its cases the brief ones only")
+    if case.size == "big" and row.untimed is not None and row.untimed(case.problem):
+        return Outcome(not_run="interpreted: it would take hours")
     placement = random.Random(seed)
     pristine = settled(case, make(case, case.seed(seed), device))
     if case.act in ACTS:
@@ -87,12 +89,6 @@ def conform(
     findings = tuple(_findings(case, given, pristine, called, known))
     form.poison(called.outputs)
     return Outcome(findings=findings)
-
-
-def _why_brief(row: Implementation, case: Case) -> str | None:
-    if row.slow_start:
-        return "compiles for seconds"
-    return "interpreted" if row.untimed is not None and row.untimed(case.problem) else None
 
 
 def _marked(announce: Callable[[str], object], *, yardstick: bool) -> Callable[[], object] | None:
