@@ -123,13 +123,13 @@ def means(
     millisecond, and lose all of it where any other program is awake (15 to 90 ms a step were seen for 1).
     """
     from bench import host
+    from bench.devices.environment import workers_of
     from bench.planning import threads_for
     from bench.study.study import Means
 
     threads, workers, budget, passes = (texts[name] for name in ("threads", "workers", "budget", "passes"))
-    default = 1 if of.device == "cuda" else host.available_cores()
     return Means(
-        workers=default if workers is None else _count(workers, "--workers"),
+        workers=workers_of(of.device, host.available_cores()) if workers is None else _count(workers, "--workers"),
         threads=threads_for(_threads(threads, bigger=bigger)),
         passes=(6 if bigger else 3) if passes is None else _count(passes, "--passes"),
         budget_s=None if budget is None else axes.number(budget, "--budget"),

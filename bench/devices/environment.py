@@ -43,6 +43,11 @@ def default_cache(device: str) -> str:
     return "cold" if device == "cuda" else "warm"
 
 
+def workers_of(device: str, cores: int) -> int:
+    """Say how many processes train beside each other unless asked otherwise: one on a GPU, else one a core."""
+    return 1 if device == "cuda" else cores
+
+
 def model_of(device: str, info: Mapping[str, Any]) -> str:
     """Name the processor or the GPUs that a device of a ``run.json`` is."""
     if device == "cuda":

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from bench.devices.choice import device_named
+from bench.measure.call import kernel_of
 from bench.measure.opened import OpenedBlock
 from bench.measure.ranges import close_visit, measured, open_visit, phase
 from bench.measure.trace import repeated
@@ -29,13 +30,12 @@ def main(path: Path) -> int:
     row = discovery.load([request.name], [Path(plugin) for plugin in request.plugins])[request.name]
     if (refusal := row.refusal(problem)) is not None:
         return _say(f"{refusal.status}: {refusal.reason}")
-    assert row.call is not None
     device = device_named(problem.device)
     device.prepare(request.threads)
     visit = open_visit(problem.key)
     block = OpenedBlock(
         problem,
-        {request.name: row.anew() if row.anew is not None else row.call},
+        {request.name: kernel_of(row, problem)},
         reference=request.name,
         device=device,
         cold=False,
