@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,23 @@ os.environ.setdefault("GNBENCH_SHARE_DEVICE", "1")
 sys.path.append(str(Path(__file__).parent / "cuda_on_cpu"))
 # Likewise the trials with planted truths, which tests of bench and of reports share.
 sys.path.append(str(Path(__file__).parent))
+
+
+def pytest_configure(config):
+    """Keep what is compiled in a folder of the session, which its processes share: half of them compile the C++ row.
+
+    One that $GNBENCH_CACHE_DIR names is kept from session to session: its keys hold all that a build follows from.
+    """
+    if "GNBENCH_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="gnbench-tests-")
+        os.environ["GNBENCH_CACHE_DIR"] = folder.name
+
+        def end():
+            del os.environ["GNBENCH_CACHE_DIR"]
+            folder.cleanup()
+
+        config.add_cleanup(end)
+
 
 _STUDIED = ("plan", "stats", "check", "capture", "study", "record")
 """Rooms of bench whose tests measure nothing."""

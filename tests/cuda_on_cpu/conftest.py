@@ -1,4 +1,4 @@
-"""Which build the kernels run in, and a cache folder of the session's own."""
+"""Which build the kernels run in."""
 
 import os
 import shutil
@@ -9,14 +9,11 @@ from kernels.cuda.nvrtc import include_folders
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _can_build(tmp_path_factory):
+def _can_build():
     if shutil.which("g++") is None:
         pytest.skip("no g++ to compile the kernels for this CPU")
     if not include_folders():
         pytest.skip("cuda_fp16.h is not installed: pip install 'groupnorm-bench[cuda]'")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GNBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")

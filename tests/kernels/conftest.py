@@ -1,17 +1,10 @@
-"""An oracle that shares nothing with the rows, their inputs, and a cache folder of the session's own."""
+"""An oracle that shares nothing with the rows, and their inputs."""
 
 import pytest
 import torch
 from torch.nn import functional
 
 from kernels import discovery, table
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GNBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")
