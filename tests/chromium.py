@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,14 @@ from typing import Any
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PATIENCE_S = 60.0
+# It reads what is asked of it from descriptor 3 and answers on 4, which may both be taken here.
+_START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, wanted in zip(ends, (3, 4)):
+    os.dup2(end, wanted)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def found() -> str | None:
@@ -83,20 +92,13 @@ class Page:
 
 @contextmanager
 def page(browser: str, folder: Path) -> Iterator[Page]:
-    """Start the browser with a profile in ``folder``; it is gone when the block ends.
-
-    Raises
-    ------
-    OSError
-        It does not speak, as one that may not run here.
-    """
-    # It reads what is asked of it from descriptor 3 and answers on 4.
+    """Start the browser with a profile in ``folder``; it is gone when the block ends."""
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage"]
     command = [browser, *arguments, "--remote-debugging-pipe", f"--user-data-dir={folder}"]
     process = subprocess.Popen(
-        ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *command],
+        [sys.executable, "-I", "-S", "-c", _START, str(theirs_in), str(theirs_out), *command],
         pass_fds=(theirs_in, theirs_out),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
