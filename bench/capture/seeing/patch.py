@@ -7,13 +7,14 @@ A ``TorchFunctionMode`` would cost every function of a program, see one thread a
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import update_wrapper
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from .calls import NOTHING, UNKNOWN
+from .calls import NOTHING, UNKNOWN, Runs
 from .recorder import Recorder
 from .watched import Watch, watch
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TRUE = {name: getattr(torch, name) for name in ("group_norm", "native_group_norm")}
+_true_group_norm = torch.group_norm
+# ``backward`` and ``grad`` both end there. A torch that has it no longer has every gradient hooked.
+_RUN = "_engine_run_backward"
+_true_run: Any = getattr(torch.autograd, _RUN, None)
+Runs.are_counted = _true_run is not None
 _listening: tuple[Recorder, ...] = ()
 
 
@@ -39,29 +45,35 @@ def _listen(recorders: tuple[Recorder, ...]) -> None:
     _listening = recorders
     for name, true in _TRUE.items():
         setattr(torch, name, _LOOKING[name] if recorders else true)
+    if Runs.are_counted:
+        setattr(torch.autograd, _RUN, _counting if recorders else _true_run)
 
 
 def _tell(  # noqa: PLR0917 - the hot way
-    y: Any, x: Any, num_groups: Any, weight: Any = None, bias: Any = None, eps: Any = 1e-5, _: Any = None
+    y: Any, x: Any, num_groups: Any, weight: Any = None, bias: Any = None, eps: Any = 1e-5
 ) -> None:
     """Tell all that listen of a call, and watch its result where it is not sure what takes it."""
     if not isinstance(y, Tensor) or (type(x) is not Tensor and _is_traced()):
         return
-    unsettled = []
+    looking_at = []
     for recorder in _listening:
-        recorder.save_if_due()  # before this call, of which it is not known yet what follows
+        if recorder.due_s < monotonic():  # before this call, of which it is not known yet what follows
+            recorder.save()
         try:
-            calls, known = recorder.note(y, x, num_groups, weight, bias, eps)
+            noted = recorder.note(y, x, num_groups, weight, bias, eps)
         except Exception as error:  # a fault of ours must not end a user's program
             recorder.fault(error)
             continue
-        if known is None:
-            unsettled.append(calls)
-        elif (node := y.grad_fn) is not None:
-            node.register_prehook(Watch((calls,), known))
-    if unsettled:
-        is_watched = unsettled[0].facts["watched"]
-        seen = Watch(tuple(unsettled), NOTHING if is_watched else UNKNOWN)
+        if noted is None:
+            continue
+        calls, is_looked_at = noted
+        if is_looked_at:
+            looking_at.append(calls)
+        else:
+            y.grad_fn.register_prehook(Watch((calls,), calls.known))  # type: ignore[union-attr]
+    if looking_at:
+        is_watched = looking_at[0].facts["watched"]
+        seen = Watch(tuple(looking_at), NOTHING if is_watched else UNKNOWN)
         if (node := y.grad_fn) is not None:
             node.register_prehook(seen)
         if is_watched:
@@ -73,34 +85,41 @@ def _is_traced() -> bool:
     return torch._guards.TracingContext.try_get() is not None  # noqa: SLF001
 
 
-def _looking(name: str, tell: Callable[..., None]) -> Callable[..., Any]:
-    true = _TRUE[name]
-
-    @wraps(true)
-    def looking(*args: Any, **kwargs: Any) -> Any:
-        made = true(*args, **kwargs)
-        tell(made, *args, **kwargs)
-        return made
-
-    looking.__module__, looking.__qualname__ = "torch", name  # a compiler's cache names it so
-    torch.jit._builtins._register_builtin(looking, f"aten::{name}")  # noqa: SLF001 - a script knows it by identity
-    return looking
-
-
-def _tell_group_norm(y: Any, *args: Any, **named: Any) -> None:
-    if named:  # F.group_norm gives all by place; others may not
-        named = {"x" if name == "input" else name: one for name, one in named.items() if name != "cudnn_enabled"}
-    _tell(y, *args, **named)
+def _group_norm(  # noqa: PLR0917 - torch's own, argument by argument: packing them costs more than a call
+    input: Any,  # noqa: A002
+    num_groups: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: Any = 1e-5,
+    cudnn_enabled: Any = True,
+) -> Any:
+    y = _true_group_norm(input, num_groups, weight, bias, eps, cudnn_enabled)
+    _tell(y, input, num_groups, weight, bias, eps)
+    return y
 
 
-def _tell_native_group_norm(made: Any, *given: Any, **named: Any) -> None:
+def _native_group_norm(*args: Any, **named: Any) -> Any:
+    made = _TRUE["native_group_norm"](*args, **named)
     names = ("input", "weight", "bias", "N", "C", "HxW", "group", "eps")
-    all_given = dict(zip(names, given, strict=False)) | named
-    x, weight, bias, num_groups, eps = (all_given[name] for name in ("input", "weight", "bias", "group", "eps"))
-    _tell(made[0], x, num_groups, weight, bias, eps)
+    given = dict(zip(names, args, strict=False)) | named
+    _tell(made[0], *(given[name] for name in ("input", "group", "weight", "bias", "eps")))
+    return made
+
+
+def _looking(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    update_wrapper(function, _TRUE[name])
+    function.__module__, function.__qualname__ = "torch", name  # a compiler's cache names it so
+    torch.jit._builtins._register_builtin(function, f"aten::{name}")  # noqa: SLF001 - a script knows it by identity
+    return function
 
 
 _LOOKING = {
-    "group_norm": _looking("group_norm", _tell_group_norm),
-    "native_group_norm": _looking("native_group_norm", _tell_native_group_norm),
+    "group_norm": _looking("group_norm", _group_norm),
+    "native_group_norm": _looking("native_group_norm", _native_group_norm),
 }
+
+
+def _counting(*args: Any, **named: Any) -> Any:
+    made = _true_run(*args, **named)
+    Runs.made += 1
+    return made

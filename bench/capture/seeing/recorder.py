@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import time
 import weakref
@@ -14,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from . import compiling
 from .calls import LOCK, SURE, Calls
+from .compiling import STATE, is_at_work
 
 _PLAIN = frozenset({Tensor, Parameter})
 _SAVE_S = 2.0  # what a program that is killed may lose
@@ -36,7 +37,8 @@ class Recorder:
         self._calls: dict[Any, Calls] = {}
         self._gone: list[Calls] = []
         self._faults: Counter[str] = Counter()
-        self._due_s = 0.0
+        self.due_s = math.inf if folder is None else 0.0
+        """When to save again, by the monotonic clock."""
 
     def keep(self) -> None:
         """Keep what was seen however this process or one forked from it ends; a killed one loses two seconds."""
@@ -53,7 +55,7 @@ class Recorder:
     def _begin_again(self) -> None:
         """Be a process of its own after a fork: what was counted until then is the parent's."""
         LOCK.release()
-        self._calls, self._gone, self._faults, self._due_s = {}, [], Counter(), 0.0
+        self._calls, self._gone, self._faults, self.due_s = {}, [], Counter(), 0.0
 
     def snapshot(self) -> dict[str, Any]:
         """Give what was seen so far as plain data."""
@@ -61,7 +63,7 @@ class Recorder:
             calls = [row for alike in self._all() for row in alike.rows()]
         return {
             "torch": torch.__version__,
-            "compiles": compiling.is_at_work(),
+            "compiles": is_at_work(),
             "calls": calls,
             "faults": dict(self._faults),
         }
@@ -71,7 +73,7 @@ class Recorder:
 
     def save(self) -> None:
         """Write what was seen into the folder, whole; nothing where nothing was."""
-        if self._folder is None or not (self._calls or self._gone or self._faults or compiling.is_at_work()):
+        if self._folder is None or not (self._calls or self._gone or self._faults or is_at_work()):
             return
         began_s = time.monotonic()
         path = os.path.join(self._folder, f"{os.getpid()}.json")
@@ -82,20 +84,29 @@ class Recorder:
         except OSError:
             pass  # a full disk is no reason to end a user's program
         now_s = time.monotonic()
-        self._due_s = now_s + max(_SAVE_S, (now_s - began_s) / _SAVE_SHARE)
+        self.due_s = now_s + max(_SAVE_S, (now_s - began_s) / _SAVE_SHARE)
 
     def note(  # noqa: PLR0917 - the hot way
         self, y: Any, x: Any, num_groups: Any, weight: Any, bias: Any, eps: Any
-    ) -> tuple[Calls, str | None]:
-        """Count one call, of which y came; give those like it, and what follows where that is settled."""
-        # A subclass's own result is made of this one, out of our sight.
-        is_watched = type(y) is Tensor and type(x) in _PLAIN and not compiling.is_at_work()
+    ) -> tuple[Calls, bool] | None:
+        """Count one call, of which y came; give those like it and whether to look at it; None where that is all."""
+        is_trained = y.requires_grad
         key = (
             # A weight that is no parameter may be another one at each call, and at the place of the last one.
             id(weight) if type(weight) is Parameter else 0,
             x.shape, None if x.is_contiguous() else x.stride(), num_groups, eps, y.dtype, x.dtype,
-            None if weight is None else weight.dtype, bias is None, y.requires_grad, is_watched, x.device,
+            None if weight is None else weight.dtype, bias is None, is_trained, x.device,
+            # A subclass's own result is made of this one, out of our sight.
+            type(y) is Tensor and type(x) in _PLAIN and not STATE["at work"],
         )  # fmt: skip
+        with LOCK:
+            calls = self._calls.get(key)
+            if calls is not None and calls.settled and (calls.made + 1) % SURE:
+                calls.made += 1
+                calls.unseen += 1
+                return (calls, False) if is_trained and calls.needs_hook(is_looked_at=False) else None
+        if is_at_work():
+            key = (*key[:-1], False)
         with LOCK:
             calls = self._calls.get(key)
             if calls is None:
@@ -103,12 +114,9 @@ class Recorder:
                 if key[0]:
                     calls.weight = weakref.ref(weight, lambda _: self._set_aside(key))
             calls.made += 1
-            known = calls.settled
-            if known is not None:
-                if calls.made % SURE == 0:
-                    return calls, None
-                calls.follows[known] += 1
-        return calls, known
+            if is_trained:
+                calls.needs_hook(is_looked_at=True)
+        return calls, True
 
     def _set_aside(self, key: Any) -> None:
         """Begin anew with calls whose weight is gone: another norm's may take its place.
@@ -122,14 +130,9 @@ class Recorder:
         """Count a call that could not be looked at."""
         self._faults[f"{type(error).__name__}: {error}"] += 1
 
-    def save_if_due(self) -> None:
-        """Save where the last time is some seconds ago."""
-        if self._folder is not None and time.monotonic() > self._due_s:
-            self.save()
-
 
 def _facts(key: Any) -> dict[str, Any]:
-    weight, shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, watched, device = key
+    weight, shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, device, watched = key
     if dtype != x_dtype:  # autocast computed in another type than it was given, weights as well
         weight_dtype = None if weight_dtype is None else dtype
     layout = "contiguous" if strides is None else "strided"

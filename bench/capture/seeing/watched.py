@@ -37,7 +37,7 @@ class Watch:
         """Count a gradient."""
         with LOCK:
             for one in self.calls:
-                one.gradients[self.follows] += 1
+                one.computed(self.follows)
 
     def taken(self, follows: str) -> None:
         """Note the function that took the result."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from bench.capture import capture
 from bench.capture.seeing import compiling
+from bench.capture.seeing.calls import SURE
 
 X = torch.arange(2.0 * 8 * 4 * 6).reshape(2, 8, 4, 6).sin()
 TRUE = torch.group_norm
@@ -18,7 +19,7 @@ TRUE = torch.group_norm
 @pytest.fixture(autouse=True)
 def _nothing_was_compiled(monkeypatch):
     """Other tests of this process may have compiled something, and then nothing is watched."""
-    monkeypatch.setitem(compiling._state, "at work", False)
+    monkeypatch.setitem(compiling.STATE, "at work", False)
 
 
 def norm(x=X, **more):
@@ -246,6 +247,77 @@ def test_a_step_made_again_and_again_is_counted_whole():
     }
 
 
+def trained(net, steps):
+    for _ in range(steps):
+        net(X).sum().backward()
+
+
+def test_gradients_that_are_no_longer_computed_are_not_counted():
+    """Though forty were, and no call of a step that is made again and again is hooked any more."""
+    net = nn.Sequential(nn.GroupNorm(2, 8), nn.SiLU())
+
+    def program():
+        trained(net, 40)
+        for _ in range(20):
+            net(X)
+        trained(net, 30)
+
+    assert seen_of(program, "direction", grad=True) == {"training_forward": 90, "backward": 70}
+
+
+def test_gradients_of_a_graph_that_is_gone_through_twice_are_counted_twice():
+    net = nn.Sequential(nn.GroupNorm(2, 8), nn.SiLU())
+
+    def program():
+        for _ in range(40):
+            y = net(X).sum()
+            y.backward(retain_graph=True)
+            y.backward()
+
+    assert seen_of(program, "direction", grad=True) == {"training_forward": 40, "backward": 80}
+
+
+def test_the_gradients_of_another_network_are_not_this_ones():
+    teacher, student = nn.GroupNorm(2, 8), nn.GroupNorm(4, 8)
+
+    def program():
+        for _ in range(60):
+            (teacher(X).detach() - student(X)).square().sum().backward()
+
+    assert seen_of(program, "direction", "groups", grad=True) == {
+        ("training_forward", 2): 60,
+        ("training_forward", 4): 60,
+        ("backward", 4): 60,
+    }
+
+
+def test_a_network_that_stops_learning_while_another_goes_on_is_found_within_sixteen_calls():
+    teacher, student = nn.GroupNorm(2, 8), nn.GroupNorm(4, 8)
+
+    def program():
+        for step in range(140):
+            y = teacher(X)
+            ((y if step < 70 else y.detach()) - student(X)).square().sum().backward()
+
+    counted = seen_of(program, "direction", "groups", grad=True)
+    assert counted["backward", 4] == 140
+    assert 70 <= counted["backward", 2] < 70 + SURE
+
+
+def test_a_hook_of_the_programs_own_sees_what_it_sees_without():
+    net = nn.Sequential(nn.GroupNorm(2, 8), nn.SiLU())
+    met = []
+
+    def program():
+        for _ in range(40):
+            y = net(X)
+            y.grad_fn.register_prehook(lambda gradients: met.append(type(gradients[0])))
+            torch.autograd.grad(y.sum(), net[0].weight)
+
+    assert seen_of(program, "direction", grad=True) == {"training_forward": 40, "backward": 40}
+    assert met == [torch.Tensor] * 40
+
+
 def test_one_norm_in_two_places_is_told_apart():
     shared = nn.GroupNorm(2, 8)
 
@@ -289,7 +361,7 @@ def test_a_result_that_cannot_be_watched_is_unknown():
 def test_the_compiler_meets_plain_tensors_and_is_told_of(monkeypatch):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    monkeypatch.setitem(compiling._state, "heard", False)  # a reset forgets who listens
+    monkeypatch.setitem(compiling.STATE, "heard", False)  # a reset forgets who listens
     after = torch.compile(lambda y: F.relu(y) + 1, backend="eager")
     inside = torch.compile(lambda x: F.relu(norm(x)), backend="aot_eager")
     with capture() as recording, torch.no_grad():
@@ -309,6 +381,7 @@ def test_torch_is_as_it_was_afterwards_and_captures_may_be_nested():
             F.relu(norm())
         norm()
     assert torch.group_norm is TRUE
+    assert torch.autograd._engine_run_backward is torch.autograd.graph._engine_run_backward
     assert (sum(outer.seen.calls.values()), sum(inner.seen.calls.values())) == (3, 1)
     assert {call.follows for call in inner.seen.calls} == {"relu"}
 
