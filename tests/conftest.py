@@ -39,17 +39,22 @@ def pytest_configure(config):
 
 _STUDIED = ("plan", "stats", "check", "capture", "study", "record")
 """Rooms of bench whose tests measure nothing."""
+_CALLING = ("cli/test_app", "cli/test_profile", "cli/test_study", "test_durability", "test_kill_and_resume",
+            "test_pytest_plugin")  # fmt: skip
+"""Modules of its other rooms that call the command and judge none of its figures."""
 
 
 def pytest_collection_modifyitems(config, items):
     """With pytest-xdist let those that measure run one after the other, beside the rest: tox does so on two cores.
 
-    The rest goes by folders, whose tests share what a session compiles.
+    The rest goes by folders, and by modules where these call the command: so that nothing long runs alone at the end.
     """
     if not config.pluginmanager.hasplugin("xdist"):
         return
     here = Path(__file__).parent
+    calling = {here / "bench" / f"{name}.py" for name in _CALLING}
     for item in items:
         room, *inner = item.path.relative_to(here).parts
-        measures = room == "bench" and inner[0] not in _STUDIED
-        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(item.path.parent)))
+        measures = room == "bench" and inner[0] not in _STUDIED and item.path not in calling
+        group = item.path if item.path in calling else item.path.parent
+        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(group)))

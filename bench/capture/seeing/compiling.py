@@ -11,14 +11,14 @@ import sys
 
 from .watched import release_everything
 
-STATE = {"heard": False, "at work": False}
+_state = {"heard": False, "at work": False}
 
 
 def is_at_work() -> bool:
     """Say whether anything was compiled in this process."""
-    if not STATE["heard"] and "torch._dynamo.callback" in sys.modules:
-        STATE["heard"] = _hear()
-    return STATE["at work"]
+    if not _state["heard"] and "torch._dynamo.callback" in sys.modules:
+        _state["heard"] = _hear()
+    return _state["at work"]
 
 
 def _hear() -> bool:
@@ -27,12 +27,12 @@ def _hear() -> bool:
     if register is None:  # being imported just now
         return False
     frames = getattr(sys.modules.get("torch._dynamo.utils"), "counters", {}).get("frames", {})
-    STATE["at work"] = bool(frames)  # before we listened
+    _state["at work"] = bool(frames)  # before we listened
     register(lambda _: _begin())
     return True
 
 
 def _begin() -> None:
-    if not STATE["at work"]:
-        STATE["at work"] = True
+    if not _state["at work"]:
+        _state["at work"] = True
         release_everything()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .calls import NOTHING, UNKNOWN, Runs
+from .calls import NOTHING, UNKNOWN, Calls, Runs
 from .recorder import Recorder
 from .watched import Watch, watch
 
@@ -28,6 +28,8 @@ _RUN = "_engine_run_backward"
 _true_run: Any = getattr(torch.autograd, _RUN, None)
 Runs.are_counted = _true_run is not None
 _listening: tuple[Recorder, ...] = ()
+_alone: Recorder | None = None
+_quick: dict[Any, Calls] = {}
 
 
 def listen(recorder: Recorder) -> None:
@@ -41,8 +43,10 @@ def leave(recorder: Recorder) -> None:
 
 
 def _listen(recorders: tuple[Recorder, ...]) -> None:
-    global _listening  # noqa: PLW0603 - torch's functions are the process's, so are those that listen
+    global _listening, _alone, _quick  # noqa: PLW0603 - torch's functions are the process's, so are those that listen
     _listening = recorders
+    _alone = recorders[0] if len(recorders) == 1 else None
+    _quick = _alone.quick if _alone else {}
     for name, true in _TRUE.items():
         setattr(torch, name, _LOOKING[name] if recorders else true)
     if Runs.are_counted:
@@ -94,7 +98,16 @@ def _group_norm(  # noqa: PLR0917 - torch's own, argument by argument: packing t
     cudnn_enabled: Any = True,
 ) -> Any:
     y = _true_group_norm(input, num_groups, weight, bias, eps, cudnn_enabled)
-    _tell(y, input, num_groups, weight, bias, eps)
+    calls = None
+    if type(y) is Tensor:
+        strides = None if input.is_contiguous() else input.stride()
+        # The key of ``recorder.quick_key``: a call of it would cost more than making it.
+        key = (id(weight), input.shape, strides, num_groups, eps, y.dtype, input.dtype, y.requires_grad)
+        calls = _quick.get(key)
+    if calls is None or not calls.is_counted():
+        _tell(y, input, num_groups, weight, bias, eps)
+    elif _alone is not None and _alone.due_s < monotonic():
+        _alone.save()
     return y
 
 

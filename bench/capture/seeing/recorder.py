@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from .calls import LOCK, SURE, Calls
-from .compiling import STATE, is_at_work
+from .calls import LOCK, Calls
+from .compiling import is_at_work
 
 _PLAIN = frozenset({Tensor, Parameter})
 _SAVE_S = 2.0  # what a program that is killed may lose
@@ -35,6 +35,11 @@ class Recorder:
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder
         self._calls: dict[Any, Calls] = {}
+        self.quick: dict[Any, Calls] = {}
+        """Those of them that are sure, by ``quick_key``: all that can differ from call to call of one norm.
+
+        What the key leaves out (a norm that is moved to another device) is seen when it is looked at again.
+        """
         self._gone: list[Calls] = []
         self._faults: Counter[str] = Counter()
         self.due_s = math.inf if folder is None else 0.0
@@ -55,6 +60,7 @@ class Recorder:
     def _begin_again(self) -> None:
         """Be a process of its own after a fork: what was counted until then is the parent's."""
         LOCK.release()
+        self.quick.clear()
         self._calls, self._gone, self._faults, self.due_s = {}, [], Counter(), 0.0
 
     def snapshot(self) -> dict[str, Any]:
@@ -90,39 +96,35 @@ class Recorder:
         self, y: Any, x: Any, num_groups: Any, weight: Any, bias: Any, eps: Any
     ) -> tuple[Calls, bool] | None:
         """Count one call, of which y came; give those like it and whether to look at it; None where that is all."""
-        is_trained = y.requires_grad
-        key = (
-            # A weight that is no parameter may be another one at each call, and at the place of the last one.
-            id(weight) if type(weight) is Parameter else 0,
-            x.shape, None if x.is_contiguous() else x.stride(), num_groups, eps, y.dtype, x.dtype,
-            None if weight is None else weight.dtype, bias is None, is_trained, x.device,
-            # A subclass's own result is made of this one, out of our sight.
-            type(y) is Tensor and type(x) in _PLAIN and not STATE["at work"],
-        )  # fmt: skip
-        with LOCK:
-            calls = self._calls.get(key)
-            if calls is not None and calls.settled and (calls.made + 1) % SURE:
-                calls.made += 1
-                calls.unseen += 1
-                return (calls, False) if is_trained and calls.needs_hook(is_looked_at=False) else None
-        if is_at_work():
-            key = (*key[:-1], False)
+        quick = quick_key(y, x, num_groups, weight, eps)
+        # A weight that is no parameter may be another one at each call, and at the place of the last one.
+        norm = quick[0] if type(weight) is Parameter else 0
+        # A subclass's own result is made of this one, out of our sight.
+        is_watched = type(y) is Tensor and type(x) in _PLAIN and not is_at_work()
+        weight_dtype = None if weight is None else weight.dtype
+        key = (norm, *quick[1:], weight_dtype, bias is None, x.device, is_watched)
         with LOCK:
             calls = self._calls.get(key)
             if calls is None:
                 calls = self._calls[key] = Calls(_facts(key))
-                if key[0]:
+                if norm:
                     calls.weight = weakref.ref(weight, lambda _: self._set_aside(key))
-            calls.made += 1
-            if is_trained:
-                calls.needs_hook(is_looked_at=True)
-        return calls, True
+        if self.quick.get(quick) is calls and calls.is_counted():
+            return None
+        with LOCK:
+            is_looked_at = calls.begin()
+            if calls.are_sure:
+                self.quick[quick] = calls
+            else:
+                self.quick.pop(quick, None)
+        return (calls, is_looked_at) if is_looked_at or calls.gradients is not None else None
 
     def _set_aside(self, key: Any) -> None:
         """Begin anew with calls whose weight is gone: another norm's may take its place.
 
         Called by the garbage collector, perhaps while this thread holds the lock.
         """
+        self.quick.pop(key[:_QUICK], None)
         if (calls := self._calls.pop(key, None)) is not None:
             self._gone.append(calls)
 
@@ -131,8 +133,17 @@ class Recorder:
         self._faults[f"{type(error).__name__}: {error}"] += 1
 
 
+_QUICK = 8
+
+
+def quick_key(y: Any, x: Any, num_groups: Any, weight: Any, eps: Any) -> tuple[Any, ...]:
+    """Give the key of a call by which it is found quickly; ``patch`` has it once more, for speed."""
+    strides = None if x.is_contiguous() else x.stride()
+    return (id(weight), x.shape, strides, num_groups, eps, y.dtype, x.dtype, y.requires_grad)
+
+
 def _facts(key: Any) -> dict[str, Any]:
-    weight, shape, strides, num_groups, eps, dtype, x_dtype, weight_dtype, no_bias, training, device, watched = key
+    weight, shape, strides, num_groups, eps, dtype, x_dtype, training, weight_dtype, no_bias, device, watched = key
     if dtype != x_dtype:  # autocast computed in another type than it was given, weights as well
         weight_dtype = None if weight_dtype is None else dtype
     layout = "contiguous" if strides is None else "strided"

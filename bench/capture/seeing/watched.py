@@ -37,7 +37,8 @@ class Watch:
         """Count a gradient."""
         with LOCK:
             for one in self.calls:
-                one.computed(self.follows)
+                if one.gradients is not None:
+                    one.gradients.add(self.follows)
 
     def taken(self, follows: str) -> None:
         """Note the function that took the result."""

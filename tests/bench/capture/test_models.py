@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(autouse=True)
 def _nothing_was_compiled(monkeypatch):
-    monkeypatch.setitem(compiling.STATE, "at work", False)
+    monkeypatch.setitem(compiling._state, "at work", False)
 
 
 def seen_of(forward):

@@ -19,7 +19,7 @@ TRUE = torch.group_norm
 @pytest.fixture(autouse=True)
 def _nothing_was_compiled(monkeypatch):
     """Other tests of this process may have compiled something, and then nothing is watched."""
-    monkeypatch.setitem(compiling.STATE, "at work", False)
+    monkeypatch.setitem(compiling._state, "at work", False)
 
 
 def norm(x=X, **more):
@@ -361,7 +361,7 @@ def test_a_result_that_cannot_be_watched_is_unknown():
 def test_the_compiler_meets_plain_tensors_and_is_told_of(monkeypatch):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    monkeypatch.setitem(compiling.STATE, "heard", False)  # a reset forgets who listens
+    monkeypatch.setitem(compiling._state, "heard", False)  # a reset forgets who listens
     after = torch.compile(lambda y: F.relu(y) + 1, backend="eager")
     inside = torch.compile(lambda x: F.relu(norm(x)), backend="aot_eager")
     with capture() as recording, torch.no_grad():

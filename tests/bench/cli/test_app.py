@@ -190,14 +190,13 @@ def test_a_run_compares_with_itself(ran):
     ("file", "content"),
     [("run.json", "{"), ("run.json", '{"format_version": 99}'), ("results.parquet", "no parquet")],
 )
-def test_a_damaged_run_is_said_in_one_line(ran, tmp_path, file, content):
+def test_a_damaged_run_is_said_in_one_line(ran, tmp_path, capsys, file, content):
     import shutil
 
     shutil.copytree(ran[1], tmp_path / "run")
     (tmp_path / "run" / file).write_text(content)
-    done = gnbench("report", tmp_path / "run")
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+    assert main(["report", str(tmp_path / "run")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("doctor", "--json")])

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from bench.cli.app import main
+
 SHAPE = ("-N", "2", "-C", "8", "-H", "9", "-W", "7", "-G", "4", "--threads", "1", "--impl", "native,naive")
 
 
@@ -24,11 +26,24 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_run_is_saved_listed_shown_pruned_and_gated_against(folder):
-    done = gnbench(folder, "baseline", "save", "one", "--name", "main")
-    assert re.fullmatch(r"baselines/main.json: 2 cells, [\d,]+ bytes\n", done.stdout), done.stderr
-    assert "2 cells" in gnbench(folder, "baseline", "list").stdout
-    shown = gnbench(folder, "baseline", "show", "baselines/main.json").stdout
+@pytest.fixture
+def said(folder, monkeypatch, capsys):
+    """What a command that measures nothing says; it runs in this process."""
+    monkeypatch.chdir(folder)
+
+    def answer(*arguments):
+        capsys.readouterr()
+        assert main(arguments) == 0
+        return capsys.readouterr().out
+
+    return answer
+
+
+def test_a_run_is_saved_listed_shown_pruned_and_gated_against(folder, said):
+    saved = said("baseline", "save", "one", "--name", "main")
+    assert re.fullmatch(r"baselines/main.json: 2 cells, [\d,]+ bytes\n", saved)
+    assert "2 cells" in said("baseline", "list")
+    shown = said("baseline", "show", "baselines/main.json")
     assert "naive N2-C8-H9-W7-G4" in shown
     assert "speed-up" in shown
     gated = gnbench(folder, "gate", "--baseline", "baselines/main.json", "--threads", "1", "--budget", "1")
@@ -38,30 +53,28 @@ def test_a_run_is_saved_listed_shown_pruned_and_gated_against(folder):
     other = gnbench(folder, "gate", "--baseline", "baselines/main.json", *cold)
     assert other.returncode == 2
     assert "taken under other conditions: cache warm against cold" in other.stderr
-    gnbench(folder, "baseline", "save", "one", "--name", "newer")
-    pruned = gnbench(folder, "baseline", "prune", "--keep", "1")
-    assert pruned.stdout == "removed baselines/main.json\n"
+    said("baseline", "save", "one", "--name", "newer")
+    assert said("baseline", "prune", "--keep", "1") == "removed baselines/main.json\n"
 
 
-def test_a_run_is_read_by_pytest_benchmark_itself(folder):
+def test_a_run_is_read_by_pytest_benchmark_itself(folder, said):
     pytest.importorskip("pytest_benchmark")
-    done = gnbench(folder, "export", "one", "--to", "pytest-benchmark", "--out", "bench.json")
-    assert done.returncode == 0, done.stderr
+    said("export", "one", "--to", "pytest-benchmark", "--out", "bench.json")
     command = [sys.executable, "-m", "pytest_benchmark", "compare", "bench.json", "--columns=median,rounds"]
     compared = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert compared.returncode == 0, compared.stderr
     assert "test_group_norm[naive" in compared.stdout + compared.stderr
-    back = gnbench(folder, "report", "bench.json", "--out", "page", "--format", "csv")
-    assert back.returncode == 0, back.stderr
+    said("report", "bench.json", "--out", "page", "--format", "csv")
 
 
-def test_a_run_becomes_the_list_of_github_action_benchmark(folder):
-    entries = json.loads(gnbench(folder, "export", "one", "--to", "github-action-benchmark").stdout)
+def test_a_run_becomes_the_list_of_github_action_benchmark(said):
+    entries = json.loads(said("export", "one", "--to", "github-action-benchmark"))
     assert [set(one) >= {"name", "unit", "value"} for one in entries] == [True, True]
     assert all(isinstance(one["value"], float) and one["unit"] == "µs" for one in entries)
 
 
-def test_what_is_wrong_is_told_in_one_line(folder):
+def test_what_is_wrong_is_told_in_one_line(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
     for arguments, told in (
         (
             ("export", "one", "--to", "xml"),
@@ -74,6 +87,6 @@ def test_what_is_wrong_is_told_in_one_line(folder):
         (("gate", "--baseline", "none.json"), "--baseline: there is no none.json; name a run"),
         (("gate", "--baseline", "one", "--allow", "cpu"), "--allow: 'cpu' is no condition; known are model, threads"),
     ):
-        done = gnbench(folder, *arguments)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert done.stderr.startswith(f"gnbench: {told}"), done.stderr
+        status, said = main(arguments), capsys.readouterr().err
+        assert (status, said.count("\n")) == (2, 1), said
+        assert said.startswith(f"gnbench: {told}"), said

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+from bench.cli.app import main
+
 PLUGIN = """
 from kernels import register
 import torch.nn.functional as F
@@ -45,7 +47,8 @@ def test_cells_that_are_gone_are_no_success(tmp_path):
     assert "gnbench: cells gone: allow it with [[gate.allow]] in gnbench.toml" in done.stderr
 
 
-def test_what_is_wrong_is_told_in_one_line(tmp_path):
+def test_what_is_wrong_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     for arguments, told in (
         ((), "--base: is missing; name what to compare with, as --base main"),
         (("--base-plugin", "a.py"), "--head-plugin: is missing; give both plugin files"),
@@ -56,8 +59,8 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path):
         (("--base", "main", "--arch", "sm_9"), "--arch: 'sm_9' is unknown; did you mean 'sm_90'?"),
         (("--base", "main", "--policy", "none.toml"), "--policy: none.toml cannot be read"),
     ):
-        done = gnbench(*arguments, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        assert done.stderr.startswith(f"gnbench: {told}"), done.stderr
-        assert done.stderr.count("\n") == 1
+        status, said = main(["gate", *arguments]), capsys.readouterr()
+        assert (status, said.out) == (2, ""), said.err
+        assert said.err.startswith(f"gnbench: {told}"), said.err
+        assert said.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
