@@ -45,6 +45,8 @@ class Operators:
     training: Callable[..., tuple[Tensor, Tensor]]
     backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
     library: torch.library.Library
+    has_autograd: bool
+    """``forward`` is differentiable by itself."""
 
     def __call__(
         self, x: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float, activation: str
@@ -57,9 +59,10 @@ class Operators:
             ``num_groups`` does not divide C, or weight or bias has no C values, or they are of two types.
         """
         number = _ACTIVATION[activation]
-        if not _is_differentiated(x, weight, bias):
+        is_transformed = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - torch.func follows operators
+        if (self.has_autograd and not is_transformed) or not _is_differentiated(x, weight, bias):
             return self.forward(dense(x), num_groups, weight, bias, eps, number)
-        if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - torch.func follows operators
+        if is_transformed:
             return self.training(dense(x), num_groups, weight, bias, eps, number)[0]
         y: Tensor = _Eager.apply(self, dense(x), num_groups, weight, bias, eps, number)  # type: ignore[no-untyped-call]
         return y
@@ -83,7 +86,10 @@ def compiled(
 
 
 class _Eager(torch.autograd.Function):
-    """What ``register_autograd`` does, with less of Python: 2 x 32 x 4 x 4 forward and backward take 74 us, not 104."""
+    """What ``register_autograd`` does, with less of Python: 2 x 32 x 4 x 4 forward and backward take 74 us, not 104.
+
+    For rows whose operators come from Python; ``cpp`` has its own in C++, which takes two thirds of that.
+    """
 
     @staticmethod
     def forward(
@@ -178,8 +184,11 @@ def _library() -> torch.library.Library:
     return torch.library.Library(NAMESPACE, "FRAGMENT")  # type: ignore[no-untyped-call] # torch leaves it so
 
 
-def complete(row: str, library: torch.library.Library | None = None) -> Operators:
-    """Give the operators their fakes and autograd, wherever they were defined."""
+def complete(row: str, library: torch.library.Library | None = None, *, has_autograd: bool = False) -> Operators:
+    """Give the operators their fakes and autograd, wherever they were defined.
+
+    ``has_autograd`` where ``<row>_group_norm`` has one of its own, in C++.
+    """
     library = library or _library()
     for name, fake in (
         ("group_norm", _fake_forward),
@@ -197,7 +206,7 @@ def complete(row: str, library: torch.library.Library | None = None) -> Operator
     torch.library.register_autograd(
         f"{NAMESPACE}::{row}_group_norm_training", differentiate, setup_context=_save, lib=library
     )
-    return Operators(forward=forward, training=training, backward=backward, library=library)
+    return Operators(forward=forward, training=training, backward=backward, library=library, has_autograd=has_autograd)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:

@@ -1,9 +1,10 @@
 """The row ``cpp``: our C++ for the CPU, three operators on torch's stable ABI.
 
 ``build`` makes a library at the first call, for the instruction set of this CPU. ``operators.cpp`` holds the operators,
-which know torch. ``forward.cpp`` and ``backward.cpp`` are the kernels, which do not:
-``vector.h`` loads, stores and converts; ``statistics.h`` and ``rows.h`` give the moments of a group, contiguous and
-channels_last; ``contiguous.h`` and ``channels_last.h`` normalize, by ``apply.h``; ``share.h`` says who does what.
+which know torch, and ``autograd.cpp`` their gradient. ``forward.cpp`` and ``backward.cpp`` are the kernels, which know
+no torch: ``vector.h`` loads, stores and converts; ``statistics.h`` and ``rows.h`` give the moments of a group,
+contiguous and channels_last; ``contiguous.h`` and ``channels_last.h`` normalize, by ``apply.h``; ``share.h`` says who
+does what.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _supports(problem: ProblemLike) -> str | None:
 @functools.cache
 def _operators() -> operators.Operators:
     torch.ops.load_library(str(build.build(NAMESPACE)))  # type: ignore[no-untyped-call] # torch leaves it so
-    return operators.complete("cpp")
+    return operators.complete("cpp", has_autograd=True)
 
 
 def _are_loaded() -> bool:

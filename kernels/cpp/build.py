@@ -91,7 +91,11 @@ def build(namespace: str, *, sources: Path = SOURCES) -> Path:
     headers = [file.read_text() for file in sorted(sources.glob("*.h"))]
     objects = tuple(_objects(namespace, sources))
     linking = _linking()
-    ingredients = [(*headers, one.source.read_text(), *one.flags, command, version) for one in objects]
+    texts = [one.source.read_text() for one in objects]
+    ingredients = [
+        (*(headers if '#include "' in text else ()), text, *one.flags, command, version)
+        for one, text in zip(objects, texts, strict=True)
+    ]
 
     def compiled(one: Object, ingredients: tuple[str, ...]) -> str:
         def make(folder: Path) -> None:
@@ -118,12 +122,14 @@ def _objects(namespace: str, sources: Path) -> Iterator[Object]:
     # The operators run before anybody has looked at the CPU: no instruction set of their own.
     flags = (*_COMMON, f"-DLEVEL={level()}", *torch_flags, *include)
     yield Object(name="operators.o", source=sources / "operators.cpp", flags=flags)
+    bound = (*_COMMON, "-O1", f"-DNAMESPACE={namespace}", *include)
+    yield Object(name="autograd.o", source=sources / "autograd.cpp", flags=bound)
 
 
 def _linking() -> list[str]:
     if platform.system() == "Darwin":
         return ["-undefined", "dynamic_lookup"]
-    return [f"-L{Path(torch.__file__).parent / 'lib'}", "-ltorch_cpu"]
+    return [f"-L{Path(torch.__file__).parent / 'lib'}", "-ltorch_cpu", "-lc10"]
 
 
 def _run(command: Sequence[str]) -> None:

@@ -51,6 +51,14 @@ def test_opcheck(row, name, layout, activation):
         torch.library.opcheck(operator(name, "group_norm_backward"), arguments)
 
 
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_opcheck_of_a_gradient_in_cpp_itself(rows, layout):
+    x, weight, bias = given(layout, requires_grad=True)
+    assert rows["cpp"].call(x, 3, weight, bias, 1e-5).requires_grad
+    torch.library.opcheck(operator("cpp", "group_norm"), (x, 3, weight, bias, 1e-5, 2))
+    torch.library.opcheck(operator("cpp", "group_norm"), (x, 3, None, bias.detach(), 1e-5, 0))
+
+
 @pytest.mark.parametrize("requires_grad", [False, True])
 def test_it_is_compiled_without_a_break_forward_and_backward(row, requires_grad):
     def twice(x, weight, bias):

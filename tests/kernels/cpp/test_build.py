@@ -20,7 +20,7 @@ def test_the_second_build_is_none(monkeypatch):
 
 
 def test_the_first_error_of_the_compiler_is_told(tmp_path):
-    for name in ("operators.cpp", *build.KERNELS):
+    for name in ("operators.cpp", "autograd.cpp", *build.KERNELS):
         (tmp_path / name).write_text("int f() { return undeclared; }\n")
     with pytest.raises(build.BuildError, match=r"\.cpp:1:.*error.*undeclared"):
         build.build("broken", sources=tmp_path)
