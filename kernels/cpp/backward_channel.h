@@ -14,6 +14,15 @@ struct TwoSums {
   Two g{}, gx{};
 };
 
+// What is read next, fetched while dx is written.
+template <typename T>
+struct Ahead {
+  const T *dy = nullptr, *x = nullptr;
+  GROUPNORM_INLINE void fetch(int64_t i) const {
+    if (dy) prefetch_block(dy + i), prefetch_block(x + i);
+  }
+};
+
 // A channel of a sample. All of it is passed by value: what memory holds, a store might change.
 template <typename T, Activation A>
 struct Channel {
@@ -33,10 +42,12 @@ struct Channel {
     through_activation<T, A>(g, pre);
   }
 
+  // Keeps g, a block after the other, where somewhere to is given.
   template <int B>
-  GROUPNORM_INLINE void add(const Two (&dy)[B], const Two (&x)[B], TwoSums (&sums)[B]) const {
+  GROUPNORM_INLINE void add(const Two (&dy)[B], const Two (&x)[B], TwoSums (&sums)[B], float* kept = nullptr) const {
     F g[2 * B], d[2 * B];
     read(dy, x, g, d);
+    if (kept) std::memcpy(kept, g, sizeof g);
     for (int i = 0; i < B; ++i) {
       sums[i].g.a += g[2 * i], sums[i].gx.a = fma(g[2 * i], d[2 * i], sums[i].gx.a);
       sums[i].g.b += g[2 * i + 1], sums[i].gx.b = fma(g[2 * i + 1], d[2 * i + 1], sums[i].gx.b);
@@ -54,21 +65,24 @@ struct Channel {
   }
 };
 
+// What `kept` points to, if anything, takes g of whole blocks.
 template <typename T, Activation A>
-GROUPNORM_INLINE void lanes_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count, F& to_g, F& to_gx) {
+GROUPNORM_INLINE void lanes_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count, F& to_g, F& to_gx,
+                                    float* kept = nullptr) {
+  const auto place = [=](int64_t i) { return A == Activation::silu && kept ? kept + i : nullptr; };
   F g{}, gx{};
   int64_t i = 0;
   while (i + kStep <= count) {
     TwoSums sums[2];
     for (const int64_t end = least(i + kChain, count); i + kStep <= end; i += kStep) {
-      channel.template add<2>({take(dy + i), take(dy + i + kBlock)}, {take(x + i), take(x + i + kBlock)}, sums);
+      channel.template add<2>({take(dy + i), take(dy + i + kBlock)}, {take(x + i), take(x + i + kBlock)}, sums, place(i));
     }
     g += (sums[0].g.a + sums[0].g.b) + (sums[1].g.a + sums[1].g.b);
     gx += (sums[0].gx.a + sums[0].gx.b) + (sums[1].gx.a + sums[1].gx.b);
   }
   if (i < count) {
     TwoSums rest[1];
-    if (i + kBlock <= count) channel.template add<1>({take(dy + i)}, {take(x + i)}, rest), i += kBlock;
+    if (i + kBlock <= count) channel.template add<1>({take(dy + i)}, {take(x + i)}, rest, place(i)), i += kBlock;
     // dy past the end is 0, and so is g.
     if (i < count) channel.template add<1>({take(dy + i, count - i)}, {take(x + i, count - i)}, rest);
     g += rest[0].g.a + rest[0].g.b, gx += rest[0].gx.a + rest[0].gx.b;
@@ -77,9 +91,10 @@ GROUPNORM_INLINE void lanes_of_tile(const Channel<T, A> channel, const T* dy, co
 }
 
 template <typename T, Activation A>
-GROUPNORM_INLINE Sums sums_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count) {
+GROUPNORM_INLINE Sums sums_of_tile(const Channel<T, A> channel, const T* dy, const T* x, int64_t count,
+                                   float* kept = nullptr) {
   F g, gx;
-  lanes_of_tile(channel, dy, x, count, g, gx);
+  lanes_of_tile(channel, dy, x, count, g, gx, kept);
   return {total(g), total(gx)};
 }
 

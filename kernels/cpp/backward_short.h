@@ -46,13 +46,13 @@ struct Weighted {
 // kWidth channels, or `count` of them, from `c` on; their sums are added to `to_g` and `to_gx`, where these are.
 template <typename T, Activation A>
 void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const Normal& normal, Weighted& weighted,
-                  double* to_g, double* to_gx) {
+                  double* to_g, double* to_gx, float* kept) {
   const int64_t at = (n * p.C + c) * p.P;
   const T *dy = static_cast<const T*>(p.dy) + at, *x = static_cast<const T*>(p.x) + at;
   F lanes_g[kWidth], lanes_gx[kWidth];
   for (int64_t k = 0; k < count; ++k) {
     const Channel<T, A> channel(normal, p.weight[c + k], p.bias[c + k]);
-    lanes_of_tile(channel, dy + k * p.P, x + k * p.P, p.P, lanes_g[k], lanes_gx[k]);
+    lanes_of_tile(channel, dy + k * p.P, x + k * p.P, p.P, lanes_g[k], lanes_gx[k], kept ? kept + k * p.P : nullptr);
   }
   for (int64_t k = count; k < kWidth; ++k) lanes_g[k] = lanes_gx[k] = F{};
   float g[kWidth], gx[kWidth];
@@ -126,8 +126,9 @@ struct Pulled {
 
 template <bool kStreams, typename T, Activation A>
 GROUPNORM_INLINE int64_t walk_blocks(const T* dy, const T* x, T* dx, int64_t i, int64_t count, const Pulled<T, A>& pulled,
-                                     Walk<T>& walk) {
+                                     Walk<T>& walk, Ahead<T> ahead) {
   for (; i + 2 * kBlock <= count; i += 2 * kBlock) {
+    ahead.fetch(i), ahead.fetch(i + kBlock);
     Two slope[2], offset[2] = {}, out[2];
     walk.template at<A>(i, slope[0], offset[0]);
     walk.template at<A>(i + kBlock, slope[1], offset[1]);
@@ -141,7 +142,7 @@ GROUPNORM_INLINE int64_t walk_blocks(const T* dy, const T* x, T* dx, int64_t i, 
 
 // dx of a whole group, from `first`, its first channel, on.
 template <typename T, Activation A>
-void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& normal, Pull pull) {
+void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& normal, Pull pull, Ahead<T> ahead) {
   const int64_t D = p.D(), count = D * p.P, at = (n * p.C + first) * p.P;
   const T *dy = static_cast<const T*>(p.dy) + at, *x = static_cast<const T*>(p.x) + at;
   T* dx = static_cast<T*>(p.dx) + at;
@@ -163,9 +164,9 @@ void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& norm
   int64_t i = 0;
   if (p.streams) {
     if (const int64_t head = least(before_line(dx), count)) some(0, head), i = head;
-    i = walk_blocks<true>(dy, x, dx, i, count, pulled, walk);
+    i = walk_blocks<true>(dy, x, dx, i, count, pulled, walk, ahead);
   } else {
-    i = walk_blocks<false>(dy, x, dx, i, count, pulled, walk);
+    i = walk_blocks<false>(dy, x, dx, i, count, pulled, walk, ahead);
   }
   for (; i < count; i += kBlock) some(i, least(kBlock, count - i));
 }
