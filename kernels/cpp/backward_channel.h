@@ -14,15 +14,6 @@ struct TwoSums {
   Two g{}, gx{};
 };
 
-// What is read next, fetched while dx is written.
-template <typename T>
-struct Ahead {
-  const T *dy = nullptr, *x = nullptr;
-  GROUPNORM_INLINE void fetch(int64_t i) const {
-    if (dy) prefetch_block(dy + i), prefetch_block(x + i);
-  }
-};
-
 // A channel of a sample. All of it is passed by value: what memory holds, a store might change.
 template <typename T, Activation A>
 struct Channel {

@@ -12,8 +12,7 @@
 
 namespace groupnorm::LEVEL::gradient {
 
-constexpr int64_t kKept = 1 << 20;      // bytes of a group's x and kept g: they stay in a core's cache
-constexpr int64_t kFetched = 3 << 18;   // bytes of two groups' x and dy: likewise
+constexpr int64_t kKept = 1 << 20;  // bytes of a group's x and kept g: they stay in a core's cache
 constexpr int64_t kPiece = 32768;  // elements of one channel: what one thread takes when a group is shared
 
 template <typename T, Activation A>
@@ -27,8 +26,7 @@ GROUPNORM_INLINE Sums sums_of_piece(const Channel<T, A>& channel, const T* dy, c
 }
 
 template <typename T, Activation A>
-GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams,
-                            Ahead<T> ahead) {
+GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams) {
   const F by_d = splat(pull.d), by_one = splat(pull.one);
   const auto some = [&](int64_t i, int64_t left) {
     Two out[1];
@@ -37,7 +35,6 @@ GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x
   };
   const auto steps = [&](int64_t i, const auto& put) {
     for (; i + kStep <= count; i += kStep) {
-      ahead.fetch(i), ahead.fetch(i + kBlock);
       Two out[2];
       channel.template pull<2>({take(dy + i), take(dy + i + kBlock)}, {take(x + i), take(x + i + kBlock)}, by_d, by_one,
                                out);
@@ -62,16 +59,14 @@ GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x
   else if (i < count) some(i, count - i);
 }
 
-// Whole blocks of a channel whose g was kept.
-template <bool kStreams, typename T, Activation A>
-GROUPNORM_INLINE void write_kept(const Channel<T, A> channel, const float* g, const T* x, T* dx, int64_t count, Pull pull,
-                                 Ahead<T> ahead) {
+// A channel of whole blocks. `g(i)` gives g of the block from i on, which takes no sigmoid.
+template <bool kStreams, typename T, Activation A, typename G>
+GROUPNORM_INLINE void write_blocks(const Channel<T, A> channel, const G& g, const T* x, T* dx, int64_t count, Pull pull) {
   const F by_d = splat(pull.d), by_one = splat(pull.one);
   for (int64_t i = 0; i < count; i += kBlock) {
-    ahead.fetch(i);
-    const Two v = take(x + i);
-    const Two out{fma(load_raw<F>(g + i), channel.slope, fma(v.a - channel.high, by_d, by_one)),
-                  fma(load_raw<F>(g + i + kWidth), channel.slope, fma(v.b - channel.high, by_d, by_one))};
+    const Two g_i = g(i), x_i = take(x + i);
+    const Two out{fma(g_i.a, channel.slope, fma(x_i.a - channel.high, by_d, by_one)),
+                  fma(g_i.b, channel.slope, fma(x_i.b - channel.high, by_d, by_one))};
     if constexpr (kStreams) give_past(dx + i, out);
     else give(dx + i, out);
   }
@@ -97,18 +92,14 @@ struct Groups {
   T* dx(int64_t n, int64_t c) const { return static_cast<T*>(p.dx) + (n * p.C + c) * p.P; }
   Channel<T, A> channel(int64_t n, int64_t c) const { return {normal_of<T>(p, n, c / D), p.weight[c], p.bias[c]}; }
 
-  // Floats a thread keeps of a group: its g, where a sigmoid would be taken a second time and a cache holds it beside x.
-  int64_t kept_elements() const {
-    const bool keeps = A == Activation::silu && p.dx && p.P % kBlock == 0 &&
-                       elements * static_cast<int64_t>(sizeof(T) + sizeof(float)) <= kKept;
-    return keeps ? elements : 0;
+  // Whether g is kept: a sigmoid would be taken a second time, and a cache holds g beside x.
+  bool keeps() const {
+    return A == Activation::silu && p.dx && p.P % kBlock == 0 &&
+           elements * static_cast<int64_t>(sizeof(T) + sizeof(float)) <= kKept;
   }
 
-  // The next group's, where a cache of one core holds both: from where the channel lies.
-  Ahead<T> ahead(int64_t n, int64_t c) const {
-    const bool fetches = elements * 4 * static_cast<int64_t>(sizeof(T)) <= kFetched;
-    return {fetches ? dy(n, c) + elements : nullptr, x(n, c) + elements};
-  }
+  // Floats of a thread.
+  int64_t room() const { return keeps() ? elements : 2 * (D + 1); }
 
   // Adds to `g` and `gx`, [C] each, if they are wanted. Gives what is added to the weighted sums of the group: there,
   // what is not finite stays so, and has the group done again.
@@ -145,33 +136,41 @@ struct Groups {
     return weighted;
   }
 
-  void whole(int64_t n, int64_t group, double* g, double* gx, Room<float>& room_for_kept) const {
+  void whole(int64_t n, int64_t group, double* g, double* gx, Room<float>& room) const {
     const int64_t first = group * D, last = first + D;
     const Normal normal = normal_of<T>(p, n, group);
-    float* const kept = kept_elements() ? room_for_kept.data() : nullptr;
+    float* const kept = keeps() ? room.data() : nullptr;
     const Sums weighted = sums_of_group(n, first, normal, g, gx, kept);
     if (!p.dx) return;
     const Pull pull = pull_of(weighted, normal, elements);
     if (!is_finite(pull)) return group_exactly<T, A>(p, n, group);
-    if (kept) return write_kept(n, first, normal, pull, kept);
-    if (p.P >= kBlock && p.P < kWalked) return walk_group<T, A>(p, n, first, normal, pull, ahead(n, first));
+    if (kept || (A == Activation::none && p.P % kBlock == 0)) {
+      const bool streams = p.streams && before_line(dx(n, first)) == 0;
+      return streams ? write_group<true>(n, first, normal, pull, kept) : write_group<false>(n, first, normal, pull, kept);
+    }
+    if (p.P >= kBlock && p.P < kWalked) return walk_group<T, A>(p, n, first, normal, pull, room.data());
     const bool is_copied = p.streams && p.P < 2 * kStep;
-    Room<T> room(is_copied ? elements : 0);
-    T* const to = is_copied ? room.data() : dx(n, first);
+    Room<T> copied(is_copied ? elements : 0);
+    T* const to = is_copied ? copied.data() : dx(n, first);
     for (int64_t c = first; c < last; ++c) {
       write(Channel<T, A>(normal, p.weight[c], p.bias[c]), dy(n, c), x(n, c), to + (c - first) * p.P, p.P, pull,
-            p.streams && !is_copied, ahead(n, c));
+            p.streams && !is_copied);
     }
     if (is_copied) copy_past(dx(n, first), to, elements);
   }
 
-  void write_kept(int64_t n, int64_t first, const Normal& normal, Pull pull, const float* kept) const {
-    const bool streams = p.streams && before_line(dx(n, first)) == 0;
+  // Of whole blocks, none of which takes a sigmoid.
+  template <bool kStreams>
+  void write_group(int64_t n, int64_t first, const Normal& normal, Pull pull, const float* kept) const {
     for (int64_t c = first; c < first + D; ++c) {
       const Channel<T, A> channel(normal, p.weight[c], p.bias[c]);
-      const float* const g = kept + (c - first) * p.P;
-      if (streams) gradient::write_kept<true>(channel, g, x(n, c), dx(n, c), p.P, pull, ahead(n, c));
-      else gradient::write_kept<false>(channel, g, x(n, c), dx(n, c), p.P, pull, ahead(n, c));
+      const T* const from = dy(n, c);
+      const float* const from_kept = kept ? kept + (c - first) * p.P : nullptr;
+      const auto g = [=](int64_t i) {
+        if constexpr (A == Activation::none) return take(from + i);
+        else return Two{load_raw<F>(from_kept + i), load_raw<F>(from_kept + i + kWidth)};
+      };
+      write_blocks<kStreams>(channel, g, x(n, c), dx(n, c), p.P, pull);
     }
   }
 
@@ -201,7 +200,7 @@ struct Groups {
     share(p.pool, items, each, Order::backwards, [&](int64_t item, Nothing) {
       int64_t c, at;
       const int64_t count = piece(item, c, at);
-      write(channel(n, c), dy(n, c) + at, x(n, c) + at, dx(n, c) + at, count, pull, p.streams, Ahead<T>{});
+      write(channel(n, c), dy(n, c) + at, x(n, c) + at, dx(n, c) + at, count, pull, p.streams);
     });
   }
 };
@@ -218,16 +217,16 @@ void backward_of_groups(const Gradients& p) {
   const bool is_shared = is_big && groups.elements * 2 * static_cast<int64_t>(sizeof(T)) * threads > kHeld;
   const int64_t alone = !is_big ? all : is_shared ? 0 : all / threads * threads;
   if (!is_big) {
-    share<Room<float>>(p.pool, blocks * runs, samples * some * groups.elements, Order::forwards, [&](int64_t item, Room<float>& kept) {
+    share<Room<float>>(p.pool, blocks * runs, samples * some * groups.elements, Order::forwards, [&](int64_t item, Room<float>& room) {
       const int64_t block = item / runs, begin = item % runs * some, end = least(begin + some, p.G);
       for (int64_t n = block * samples; n < least((block + 1) * samples, p.N); ++n) {
-        for (int64_t group = begin; group < end; ++group) groups.whole(n, group, sums.g(block), sums.gx(block), kept);
+        for (int64_t group = begin; group < end; ++group) groups.whole(n, group, sums.g(block), sums.gx(block), room);
       }
-    }, groups.kept_elements());
+    }, groups.room());
   } else {
-    share<Room<float>>(p.pool, alone, groups.elements, Order::forwards, [&](int64_t item, Room<float>& kept) {
-      groups.whole(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G), kept);
-    }, groups.kept_elements());
+    share<Room<float>>(p.pool, alone, groups.elements, Order::forwards, [&](int64_t item, Room<float>& room) {
+      groups.whole(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G), room);
+    }, groups.room());
     for (int64_t item = alone; item < all; ++item) {
       groups.together(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G));
     }

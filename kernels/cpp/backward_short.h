@@ -16,17 +16,20 @@ constexpr int64_t kWalked = 512;          // below which dx is written group by 
 
 // ---- Totals of kWidth vectors, the k-th in lane k ----
 
-template <std::size_t... I>
-GROUPNORM_INLINE F add_neighbors(F a, F b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (2 * I)...) + __builtin_shufflevector(a, b, (2 * I + 1)...);
+// Of every 2 kStep lanes the first kStep become sums of a's, the others of b's: a shuffle, a blend and an addition.
+template <std::size_t kStep, std::size_t... I>
+GROUPNORM_INLINE F add_halves(F a, F b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I & kStep ? kWidth + I : I)...) +
+         __builtin_shufflevector(a, b, (I & kStep ? kWidth + I - kStep : I + kStep)...);
 }
 
+template <std::size_t kStep = kWidth / 2>
 GROUPNORM_INLINE F totals(F (&v)[kWidth]) {
-#pragma GCC unroll 4
-  for (int64_t count = kWidth / 2; count > 0; count /= 2) {
 #pragma GCC unroll 8
-    for (int64_t i = 0; i < count; ++i) v[i] = add_neighbors(v[2 * i], v[2 * i + 1], std::make_index_sequence<kWidth>());
+  for (std::size_t i = 0; i < kStep; ++i) {
+    v[i] = add_halves<kStep>(v[i], v[i + kStep], std::make_index_sequence<kWidth>());
   }
+  if constexpr (kStep > 1) return totals<kStep / 2>(v);
   return v[0];
 }
 
@@ -60,10 +63,17 @@ void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const
   std::memcpy(g, &sum_g, sizeof g), std::memcpy(gx, &sum_gx, sizeof gx);
   const bool is_fine = total(sum_g * 0.0f + sum_gx * 0.0f) == 0;
   const double low = normal.low, rstd = normal.rstd;
-  for (int64_t k = 0; k < count; ++k) {
-    const double one = g[k], by_x = (gx[k] - one * low) * rstd;
-    weighted.g[k] += one * p.weight[c + k], weighted.gx[k] += by_x * p.weight[c + k];
-    if (to_g && is_fine) to_g[c + k] += one, to_gx[c + k] += by_x;
+  float weight[kWidth];
+  double by_x[kWidth];
+  const F some_weights = load(p.weight + c, count).a;  // a copy by `count` bytes took longer than the sums
+  std::memcpy(weight, &some_weights, sizeof weight);
+  for (int64_t k = 0; k < kWidth; ++k) {  // whole vectors, whatever the count
+    by_x[k] = (gx[k] - g[k] * low) * rstd;
+    weighted.g[k] += static_cast<double>(g[k]) * weight[k], weighted.gx[k] += by_x[k] * weight[k];
+  }
+  if (to_g && is_fine) {
+    for (int64_t k = 0; k < count; ++k) to_g[c + k] += g[k];
+    for (int64_t k = 0; k < count; ++k) to_gx[c + k] += by_x[k];
   }
   if (is_fine || !to_g) return;
   for (int64_t k = 0; k < count; ++k) {
@@ -126,9 +136,8 @@ struct Pulled {
 
 template <bool kStreams, typename T, Activation A>
 GROUPNORM_INLINE int64_t walk_blocks(const T* dy, const T* x, T* dx, int64_t i, int64_t count, const Pulled<T, A>& pulled,
-                                     Walk<T>& walk, Ahead<T> ahead) {
+                                     Walk<T>& walk) {
   for (; i + 2 * kBlock <= count; i += 2 * kBlock) {
-    ahead.fetch(i), ahead.fetch(i + kBlock);
     Two slope[2], offset[2] = {}, out[2];
     walk.template at<A>(i, slope[0], offset[0]);
     walk.template at<A>(i + kBlock, slope[1], offset[1]);
@@ -140,14 +149,13 @@ GROUPNORM_INLINE int64_t walk_blocks(const T* dy, const T* x, T* dx, int64_t i, 
   return i;
 }
 
-// dx of a whole group, from `first`, its first channel, on.
+// dx of a whole group, from `first`, its first channel, on. `room` holds 2 (D + 1) floats.
 template <typename T, Activation A>
-void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& normal, Pull pull, Ahead<T> ahead) {
+void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& normal, Pull pull, float* room) {
   const int64_t D = p.D(), count = D * p.P, at = (n * p.C + first) * p.P;
   const T *dy = static_cast<const T*>(p.dy) + at, *x = static_cast<const T*>(p.x) + at;
   T* dx = static_cast<T*>(p.dx) + at;
-  Room<float> room(2 * (D + 1));
-  float *slope = room.data(), *offset = slope + D + 1;
+  float *const slope = room, *const offset = slope + D + 1;
   for (int64_t d = 0; d < D; ++d) {
     slope[d] = normal.slope(p.weight[first + d]);
     offset[d] = A == Activation::none ? 0 : normal.offset(p.weight[first + d], p.bias[first + d]);
@@ -164,9 +172,9 @@ void walk_group(const Gradients& p, int64_t n, int64_t first, const Normal& norm
   int64_t i = 0;
   if (p.streams) {
     if (const int64_t head = least(before_line(dx), count)) some(0, head), i = head;
-    i = walk_blocks<true>(dy, x, dx, i, count, pulled, walk, ahead);
+    i = walk_blocks<true>(dy, x, dx, i, count, pulled, walk);
   } else {
-    i = walk_blocks<false>(dy, x, dx, i, count, pulled, walk, ahead);
+    i = walk_blocks<false>(dy, x, dx, i, count, pulled, walk);
   }
   for (; i < count; i += kBlock) some(i, least(kBlock, count - i));
 }
