@@ -121,9 +121,11 @@ def _gradients_of(
 ) -> tuple[Tensor | None, ...]:
     """Give dx, dweight and dbias, None where one is not wanted, of a call that ``ctx`` saved."""
     x, statistics, weight, bias = ctx.saved_tensors
-    dy = dy.contiguous(memory_format=memory_format(x))
-    made = backward(dy, x, statistics, ctx.num_groups, weight, bias, ctx.activation, *wants)
-    return tuple(one if wanted else None for one, wanted in zip(made, wants, strict=True))
+    if not (x.is_contiguous() and dy.is_contiguous()):
+        dy = dy.contiguous(memory_format=memory_format(x))
+    dx, dweight, dbias = backward(dy, x, statistics, ctx.num_groups, weight, bias, ctx.activation, *wants)
+    wants_dx, wants_dweight, wants_dbias = wants
+    return dx if wants_dx else None, dweight if wants_dweight else None, dbias if wants_dbias else None
 
 
 def _is_differentiated(*tensors: Tensor | None) -> bool:

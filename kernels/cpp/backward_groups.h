@@ -12,7 +12,7 @@
 
 namespace groupnorm::LEVEL::gradient {
 
-constexpr int64_t kKept = 1 << 20;  // bytes of a group's x and kept g: they stay in a core's cache
+constexpr int64_t kKept = 3 << 18;   // bytes of a group's x and kept g, which stay in a cache of 1 MB a core
 constexpr int64_t kPiece = 32768;  // elements of one channel: what one thread takes when a group is shared
 
 template <typename T, Activation A>
