@@ -48,7 +48,8 @@ void write(const double* from, void* to, Type type, int64_t C) {
 }  // namespace gradient
 
 // Bytes of dx from which it is written past the caches. On two cores, float32: 10 MB 423 us -> 253, 103 MB 5993 -> 4288;
-// and with x + dx behind it, 602 -> 506 and 10254 -> 8466. A line need not be read before it is written.
+// and with x + dx behind it, 602 -> 506 and 10254 -> 8466. A line need not be read before it is written. Of 5 MB with
+// x and dy beside it in 32 MB of cache: 190 us -> 203.
 constexpr int64_t kStreamed = 6 << 20;
 
 void backward(const Backward& call) {

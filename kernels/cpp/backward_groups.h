@@ -26,7 +26,8 @@ GROUPNORM_INLINE Sums sums_of_piece(const Channel<T, A>& channel, const T* dy, c
 }
 
 template <typename T, Activation A>
-GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull, bool streams) {
+GROUPNORM_INLINE void write(const Channel<T, A> channel, const T* dy, const T* x, T* dx, int64_t count, Pull pull,
+                            bool streams) {
   const F by_d = splat(pull.d), by_one = splat(pull.one);
   const auto some = [&](int64_t i, int64_t left) {
     Two out[1];
@@ -217,16 +218,18 @@ void backward_of_groups(const Gradients& p) {
   const bool is_shared = is_big && groups.elements * 2 * static_cast<int64_t>(sizeof(T)) * threads > kHeld;
   const int64_t alone = !is_big ? all : is_shared ? 0 : all / threads * threads;
   if (!is_big) {
-    share<Room<float>>(p.pool, blocks * runs, samples * some * groups.elements, Order::forwards, [&](int64_t item, Room<float>& room) {
+    const auto take = [&](int64_t item, Room<float>& room) {
       const int64_t block = item / runs, begin = item % runs * some, end = least(begin + some, p.G);
       for (int64_t n = block * samples; n < least((block + 1) * samples, p.N); ++n) {
         for (int64_t group = begin; group < end; ++group) groups.whole(n, group, sums.g(block), sums.gx(block), room);
       }
-    }, groups.room());
+    };
+    share<Room<float>>(p.pool, blocks * runs, samples * some * groups.elements, Order::forwards, take, groups.room());
   } else {
-    share<Room<float>>(p.pool, alone, groups.elements, Order::forwards, [&](int64_t item, Room<float>& room) {
+    const auto take = [&](int64_t item, Room<float>& room) {
       groups.whole(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G), room);
-    }, groups.room());
+    };
+    share<Room<float>>(p.pool, alone, groups.elements, Order::forwards, take, groups.room());
     for (int64_t item = alone; item < all; ++item) {
       groups.together(item / p.G, item % p.G, sums.g(item / p.G), sums.gx(item / p.G));
     }

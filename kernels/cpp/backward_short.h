@@ -46,9 +46,10 @@ struct Weighted {
   }
 };
 
-// kWidth channels, or `count` of them, from `c` on; their sums are added to `to_g` and `to_gx`, where these are.
+// kWidth channels, or `count` of them, from `c` on; their sums are added to `to_g` and `to_gx`, where these are. Inlined
+// into the loops around it, it kept sums in memory: 1.07 of the time for 64 positions.
 template <typename T, Activation A>
-void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const Normal& normal, Weighted& weighted,
+[[gnu::noinline]] void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const Normal& normal, Weighted& weighted,
                   double* to_g, double* to_gx, float* kept) {
   const int64_t at = (n * p.C + c) * p.P;
   const T *dy = static_cast<const T*>(p.dy) + at, *x = static_cast<const T*>(p.x) + at;
