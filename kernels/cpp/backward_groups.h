@@ -12,7 +12,7 @@
 
 namespace groupnorm::LEVEL::gradient {
 
-constexpr int64_t kKept = 3 << 18;   // bytes of a group's x and kept g, which stay in a cache of 1 MB a core
+constexpr int64_t kKept = 3 << 18;  // bytes of a group's x and kept g, which stay in a cache of 1 MB a core
 constexpr int64_t kPiece = 32768;  // elements of one channel: what one thread takes when a group is shared
 
 template <typename T, Activation A>
@@ -147,7 +147,8 @@ struct Groups {
     if (!is_finite(pull)) return group_exactly<T, A>(p, n, group);
     if (kept || (A == Activation::none && p.P % kBlock == 0)) {
       const bool streams = p.streams && before_line(dx(n, first)) == 0;
-      return streams ? write_group<true>(n, first, normal, pull, kept) : write_group<false>(n, first, normal, pull, kept);
+      if (streams) return write_group<true>(n, first, normal, pull, kept);
+      return write_group<false>(n, first, normal, pull, kept);
     }
     if (p.P >= kBlock && p.P < kWalked) return walk_group<T, A>(p, n, first, normal, pull, room.data());
     const bool is_copied = p.streams && p.P < 2 * kStep;

@@ -16,20 +16,20 @@ constexpr int64_t kWalked = 512;          // below which dx is written group by 
 
 // ---- Totals of kWidth vectors, the k-th in lane k ----
 
-// Of every 2 kStep lanes the first kStep become sums of a's, the others of b's: a shuffle, a blend and an addition.
-template <std::size_t kStep, std::size_t... I>
+// Of every 2 kHalf lanes the first kHalf become sums of a's, the others of b's: a shuffle, a blend and an addition.
+template <std::size_t kHalf, std::size_t... I>
 GROUPNORM_INLINE F add_halves(F a, F b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (I & kStep ? kWidth + I : I)...) +
-         __builtin_shufflevector(a, b, (I & kStep ? kWidth + I - kStep : I + kStep)...);
+  return __builtin_shufflevector(a, b, (I & kHalf ? kWidth + I : I)...) +
+         __builtin_shufflevector(a, b, (I & kHalf ? kWidth + I - kHalf : I + kHalf)...);
 }
 
-template <std::size_t kStep = kWidth / 2>
+template <std::size_t kHalf = kWidth / 2>
 GROUPNORM_INLINE F totals(F (&v)[kWidth]) {
 #pragma GCC unroll 8
-  for (std::size_t i = 0; i < kStep; ++i) {
-    v[i] = add_halves<kStep>(v[i], v[i + kStep], std::make_index_sequence<kWidth>());
+  for (std::size_t i = 0; i < kHalf; ++i) {
+    v[i] = add_halves<kHalf>(v[i], v[i + kHalf], std::make_index_sequence<kWidth>());
   }
-  if constexpr (kStep > 1) return totals<kStep / 2>(v);
+  if constexpr (kHalf > 1) return totals<kHalf / 2>(v);
   return v[0];
 }
 
@@ -49,8 +49,8 @@ struct Weighted {
 // kWidth channels, or `count` of them, from `c` on; their sums are added to `to_g` and `to_gx`, where these are. Inlined
 // into the loops around it, it kept sums in memory: 1.07 of the time for 64 positions.
 template <typename T, Activation A>
-[[gnu::noinline]] void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const Normal& normal, Weighted& weighted,
-                  double* to_g, double* to_gx, float* kept) {
+[[gnu::noinline]] void add_channels(const Gradients& p, int64_t n, int64_t c, int64_t count, const Normal& normal,
+                                    Weighted& weighted, double* to_g, double* to_gx, float* kept) {
   const int64_t at = (n * p.C + c) * p.P;
   const T *dy = static_cast<const T*>(p.dy) + at, *x = static_cast<const T*>(p.x) + at;
   F lanes_g[kWidth], lanes_gx[kWidth];
