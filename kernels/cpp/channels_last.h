@@ -31,16 +31,22 @@ struct Coefficients {
   }
 };
 
+struct OfBlock {
+  Two high, scale, offset;
+  GROUPNORM_INLINE Two operator()(Two v) const {
+    return {fma(v.a - high.a, scale.a, offset.a), fma(v.b - high.b, scale.b, offset.b)};
+  }
+};
+
 struct ByElement {
   const float *high, *scale, *offset;
-  GROUPNORM_INLINE Two operator()(int64_t i, Two v) const {
-    return map(v, load(high + i), load(scale + i), load(offset + i));
+  template <typename... Part>
+  GROUPNORM_INLINE OfBlock at(int64_t i, Part... part) const {
+    return {load(high + i, part...), load(scale + i, part...), load(offset + i, part...)};
   }
-  GROUPNORM_INLINE Two operator()(int64_t i, Two v, int64_t part) const {
-    return map(v, load(high + i, part), load(scale + i, part), load(offset + i, part));
-  }
-  GROUPNORM_INLINE static Two map(Two v, Two h, Two s, Two o) {
-    return {fma(v.a - h.a, s.a, o.a), fma(v.b - h.b, s.b, o.b)};
+  template <typename... Part>
+  GROUPNORM_INLINE Two operator()(int64_t i, Two v, Part... part) const {
+    return at(i, part...)(v);
   }
 };
 
@@ -53,7 +59,7 @@ class ChannelsLast {
         bias_(floats_of(call.bias, p_.C, 0.0f, &room_[p_.C])) {}
 
   void run() {
-    const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes);
+    const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes, kLastCache / p_.pool.threads);
     // The next sample, while this one is written.
     const int64_t ahead = fetches<T, A>(p_.N * sample_) && bytes <= kFetchable ? sample_ : 0;
     parallel(p_.pool, first, ceil_of(kGrain, sample_), [&](int64_t begin, int64_t end) {
@@ -99,7 +105,13 @@ class ChannelsLast {
     T* y = y_ + at(n, index);
     const ByElement map{c.high.data(), c.scale.data(), c.offset.data()};
     const int64_t count = rows_.length(index) * p_.C;
-    for (int64_t i = 0; i < count; i += c.period) {
+    int64_t i = 0;
+    if (!writing.streams) {
+      for (constexpr int kRuns = kAtOnce<T, A>; i + kRuns * c.period <= count; i += kRuns * c.period) {
+        apply_runs<kRuns, T, A>(x + i, y + i, c.period, map, writing.ahead);
+      }
+    }
+    for (; i < count; i += c.period) {
       apply<T, A>(x + i, y + i, least(c.period, count - i), map, writing);
     }
     if (writing.streams) end_stream();
