@@ -59,7 +59,7 @@ class ChannelsLast {
         bias_(floats_of(call.bias, p_.C, 0.0f, &room_[p_.C])) {}
 
   void run() {
-    const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes, kLastCache / p_.pool.threads);
+    const int64_t bytes = sample_ * static_cast<int64_t>(sizeof(T)), first = alone(p_.pool, p_.N, bytes);
     // The next sample, while this one is written.
     const int64_t ahead = fetches<T, A>(p_.N * sample_) && bytes <= kFetchable ? sample_ : 0;
     parallel(p_.pool, first, ceil_of(kGrain, sample_), [&](int64_t begin, int64_t end) {
@@ -106,8 +106,8 @@ class ChannelsLast {
     const ByElement map{c.high.data(), c.scale.data(), c.offset.data()};
     const int64_t count = rows_.length(index) * p_.C;
     int64_t i = 0;
-    if (!writing.streams) {
-      for (constexpr int kRuns = kAtOnce<T, A>; i + kRuns * c.period <= count; i += kRuns * c.period) {
+    if constexpr (constexpr int kRuns = kAtOnce<T, A>; kRuns > 1) {
+      for (; !writing.streams && i + kRuns * c.period <= count; i += kRuns * c.period) {
         apply_runs<kRuns, T, A>(x + i, y + i, c.period, map, writing.ahead);
       }
     }

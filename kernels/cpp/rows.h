@@ -19,7 +19,7 @@ constexpr int64_t kFlushLaps = 32;    // laps whose sums stay float32
 constexpr int64_t kGuessRows = 4;     // whose mean is the sample's shift
 // Bytes of x from which strips fetch: below, a cache holds it and only loads are delayed (0.85 of the speed).
 constexpr int64_t kFetched = 8 << 20;
-constexpr int kStrip = kWidth == 16 ? 4 : 2;  // blocks: a first and a second sum and a shift each, of 32 or 16 registers
+constexpr int kStrip = kWidth == 16 ? 6 : 2;  // blocks: a first and a second sum each, of 32 or 16 registers
 
 struct Rows {
   int64_t C, D, G, P;
@@ -68,15 +68,13 @@ inline void add_to(double* sums, F v) {
 template <int kBlocks, bool kFetches, typename T>
 void sum_strip(const T* x, int64_t laps, int64_t lap, const float* shift, double* firsts, double* seconds,
                const T* next) {
-  Two first[kBlocks] = {}, second[kBlocks] = {}, s[kBlocks];
-#pragma GCC unroll 8
-  for (int j = 0; j < kBlocks; ++j) s[j] = load(shift + j * kBlock);
+  Two first[kBlocks] = {}, second[kBlocks] = {};
   for (int64_t r = 0; r < laps; ++r, x += lap, next += kBlocks * kBlock) {
 #pragma GCC unroll 8
     for (int j = 0; j < kBlocks; ++j) {
       if constexpr (kFetches) prefetch_block(next + j * kBlock);
-      const Two v = load(x + j * kBlock);
-      accumulate({v.a - s[j].a, v.b - s[j].b}, first[j], second[j]);
+      const Two v = load(x + j * kBlock), s = load(shift + j * kBlock);
+      accumulate({v.a - s.a, v.b - s.b}, first[j], second[j]);
     }
   }
 #pragma GCC unroll 8

@@ -12,13 +12,12 @@ namespace groupnorm::LEVEL {
 
 constexpr int64_t kGrain = 32768;            // elements a thread is worth waking for, as in torch's own loops
 constexpr int64_t kAlone = 4 << 20;          // bytes of an item above which threads share it
-constexpr int64_t kLastCache = 16 << 20;     // bytes that one may hold of x, beside y
 constexpr int64_t kTooSmallToShare = 1 << 18;
 
-// How many items, the first ones, are done alone. `fits`: bytes of an item up to which so they are, if more than kAlone.
-inline int64_t alone(const Pool& pool, int64_t items, int64_t bytes, int64_t fits = kAlone) {
+// How many items, the first ones, are done alone.
+inline int64_t alone(const Pool& pool, int64_t items, int64_t bytes) {
   if (pool.threads == 1 || bytes < kTooSmallToShare) return items;
-  return bytes > most(kAlone, fits) ? 0 : items / pool.threads * pool.threads;
+  return bytes > kAlone ? 0 : items / pool.threads * pool.threads;
 }
 
 }  // namespace groupnorm::LEVEL
