@@ -87,6 +87,7 @@ def test_what_is_wrong_is_told_in_one_line(folder, monkeypatch, capsys):
         (("gate", "--baseline", "none.json"), "--baseline: there is no none.json; name a run"),
         (("gate", "--baseline", "one", "--allow", "cpu"), "--allow: 'cpu' is no condition; known are model, threads"),
     ):
-        status, said = main(arguments), capsys.readouterr().err
+        monkeypatch.setattr(sys, "argv", ["gnbench", *arguments])
+        status, said = main(), capsys.readouterr().err
         assert (status, said.count("\n")) == (2, 1), said
         assert said.startswith(f"gnbench: {told}"), said

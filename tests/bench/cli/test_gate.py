@@ -59,7 +59,8 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path, monkeypatch, capsys):
         (("--base", "main", "--arch", "sm_9"), "--arch: 'sm_9' is unknown; did you mean 'sm_90'?"),
         (("--base", "main", "--policy", "none.toml"), "--policy: none.toml cannot be read"),
     ):
-        status, said = main(["gate", *arguments]), capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["gnbench", "gate", *arguments])
+        status, said = main(), capsys.readouterr()
         assert (status, said.out) == (2, ""), said.err
         assert said.err.startswith(f"gnbench: {told}"), said.err
         assert said.err.count("\n") == 1
