@@ -100,10 +100,13 @@ def _group_norm(  # noqa: PLR0917 - torch's own, argument by argument: packing t
     y = _true_group_norm(input, num_groups, weight, bias, eps, cudnn_enabled)
     calls = None
     if type(y) is Tensor:
-        strides = None if input.is_contiguous() else input.stride()
-        # The key of ``recorder.quick_key``: a call of it would cost more than making it.
-        key = (id(weight), input.shape, strides, num_groups, eps, y.dtype, input.dtype, y.requires_grad)
-        calls = _quick.get(key)
+        try:
+            strides = None if input.is_contiguous() else input.stride()
+            # The key of ``recorder.quick_key``: a call of it would cost more than making it.
+            key = (id(weight), input.shape, strides, num_groups, eps, y.dtype, input.dtype, y.requires_grad)
+            calls = _quick.get(key)
+        except Exception:  # a fault of ours, which the recorder meets again and counts
+            calls = None
     if calls is None or not calls.is_counted():
         _tell(y, input, num_groups, weight, bias, eps)
     elif _alone is not None and _alone.due_s < monotonic():
