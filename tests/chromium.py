@@ -82,12 +82,17 @@ class Page:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """``press``, ``move`` or ``release`` the mouse at a place of the screen."""
+        name = {"press": "mousePressed", "move": "mouseMoved", "release": "mouseReleased"}[kind]
+        self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, button="left", buttons=1, clickCount=1)
+
     def drag(self, x: float, start: float, end: float) -> None:
         """Press the mouse at (x, start), move it down or up to ``end`` in three steps, let go."""
-        steps = [start + (end - start) * share for share in (1 / 3, 2 / 3, 1.0)]
-        moves = [("mousePressed", start), *(("mouseMoved", y) for y in steps), ("mouseReleased", end)]
-        for kind, y in moves:
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+        self.mouse("press", x, start)
+        for share in (1 / 3, 2 / 3, 1.0):
+            self.mouse("move", x, start + (end - start) * share)
+        self.mouse("release", x, end)
 
 
 @contextmanager

@@ -110,8 +110,14 @@ def test_the_axis_of_accuracy_is_filtered_by_its_value(page, axes, trials):
     least, most = max(pairwise(ordered[5:-5]), key=lambda pair: pair[1] - pair[0])
     low_y, low, high_y, high = axes["accuracy"]["scale"]
     y = low_y + ((least + most) / 2 - low) / (high - low) * (high_y - low_y)
-    page.drag(axes["accuracy"]["x"], y, high_y - 10)
-    is_shown(page, numbers(trials, lambda row: 100 * row.validation_accuracy > least), numbers(trials))
+    x, wanted = axes["accuracy"]["x"], numbers(trials, lambda row: 100 * row.validation_accuracy > least)
+    page.mouse("press", x, y)
+    page.mouse("move", x, high_y - 10)
+    is_shown(page, wanted, numbers(trials))  # while the mouse moves
+    page.mouse("release", x, high_y - 10)
+    is_shown(page, wanted, numbers(trials))
+    page.drag(x, y, y)
+    is_shown(page, numbers(trials), numbers(trials))
 
 
 def test_without_a_mouse_the_lists_filter(page, axes, trials):
