@@ -44,10 +44,12 @@ _CALLING = ("cli/test_app", "cli/test_profile", "cli/test_study", "test_durabili
 """Modules of its other rooms that call the command and judge none of its figures."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """With pytest-xdist let those that measure run one after the other, beside the rest: tox does so on two cores.
 
     The rest goes by folders, and by modules where these call the command: so that nothing long runs alone at the end.
+    First of all: pytest-xdist reads the groups in this hook too, and those that come later count for nothing.
     """
     if not config.pluginmanager.hasplugin("xdist"):
         return
@@ -57,4 +59,4 @@ def pytest_collection_modifyitems(config, items):
         room, *inner = item.path.relative_to(here).parts
         measures = room == "bench" and inner[0] not in _STUDIED and item.path not in calling
         group = item.path if item.path in calling else item.path.parent
-        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(group)))
+        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(group.relative_to(here))))
