@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import settings
@@ -44,19 +44,27 @@ _CALLING = ("cli/test_app", "cli/test_profile", "cli/test_study", "test_durabili
 """Modules of its other rooms that call the command and judge none of its figures."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """With pytest-xdist let those that measure run one after the other, beside the rest: tox does so on two cores.
+def group_of(nodeid):
+    """Name the tests that run one after the other: all that measure; the rest by folders, or modules that call."""
+    path = PurePosixPath(nodeid.partition("::")[0])
+    path = path.relative_to(*path.parts[: path.parts.index("tests") + 1]).with_suffix("")
+    room, *inner = path.parts
+    if room == "bench" and str(path.relative_to("bench")) in _CALLING:
+        return str(path)
+    return "measures" if room == "bench" and inner[0] not in _STUDIED else str(path.parent)
 
-    The rest goes by folders, and by modules where these call the command: so that nothing long runs alone at the end.
-    First of all: pytest-xdist reads the groups in this hook too, and those that come later count for nothing.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let groups of tests run beside each other, which tox does on two cores.
+
+    Without pytest-xdist's own marks: those of 3.8 count for nothing under pytest 9.2
+    (https://github.com/pytest-dev/pytest-xdist/issues/1386).
     """
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    here = Path(__file__).parent
-    calling = {here / "bench" / f"{name}.py" for name in _CALLING}
-    for item in items:
-        room, *inner = item.path.relative_to(here).parts
-        measures = room == "bench" and inner[0] not in _STUDIED and item.path not in calling
-        group = item.path if item.path in calling else item.path.parent
-        item.add_marker(pytest.mark.xdist_group("measures" if measures else str(group.relative_to(here))))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return ByGroups(config, log) if config.getvalue("dist") == "loadgroup" else None
