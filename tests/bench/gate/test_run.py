@@ -130,7 +130,7 @@ def test_sides_that_cannot_live_in_one_process_get_one_each(plugin, tmp_path):
     files = [plugin("a.py"), plugin("b.py", before="x = [x.clone() for _ in range(40)][-1]")]
     for file in files:
         file.write_text(CLASHING + file.read_text())
-    short = replace(ASKED, settings=replace(ASKED.settings, budget_s=10.0))
+    short = replace(ASKED, settings=replace(ASKED.settings, budget_s=60.0))
     found = gated(*files, tmp_path / "gate", short)
     assert found.outcome == Outcome.REGRESSION
     assert words(found)["latency"] in {Word.REGRESSED, Word.UNDECIDED}
