@@ -67,4 +67,8 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return group_of(nodeid)
 
-    return ByGroups(config, log) if config.getvalue("dist") == "loadgroup" else None
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    # As they were collected, not those of most tests first: the modules that call have few and are the longest.
+    config.option.loadscopereorder = False
+    return ByGroups(config, log)
