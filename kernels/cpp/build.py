@@ -1,7 +1,7 @@
 """Builds the row's library once, with the system's compiler, and keeps it in the user's cache folder.
 
-The kernels are compiled for an instruction set; the operators, the quick part, once more for each namespace. They are
-kept apart: a second revision of this package whose kernels are the same compiles for 1.6 s, and not for 34.
+The kernels are compiled for an instruction set; the operators and their gradient, the quick part, once more for each
+namespace. All are kept apart: a second revision whose kernels are the same compiles for 9 s of a core, and not for 40.
 """
 
 from __future__ import annotations
